@@ -1,0 +1,69 @@
+"""The one tree of errors.
+
+::
+
+    WattscopeError
+    ├── SettingsError        a settings file or a command line option is wrong
+    ├── PermanentError       trying again cannot help
+    │   ├── StorageError     a file of the data folder is not what it must be
+    │   ├── UnknownNameError a site, device, quantity or profile that does not exist
+    │   └── QueryError       a question that cannot be answered as asked
+    └── TransientError       trying again later may help (a broker is away, a disk is full)
+
+A message says what happened, where, and what to do.
+A bad reading is not an error: see ``core.findings``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class WattscopeError(Exception):
+    """The base of every error that this program raises on purpose."""
+
+    code: str = "error"
+    """Stable code that callers over HTTP may switch on."""
+
+
+class SettingsError(WattscopeError):
+    """One or more settings are wrong; all of them are listed at once."""
+
+    code = "settings_invalid"
+
+    def __init__(self, faults: Sequence[str], *, where: str = "") -> None:
+        self.faults = tuple(faults)
+        """Each fault as one line: where, what, and what to do."""
+        self.where = where
+        head = f"{where}: " if where else ""
+        super().__init__("\n".join(f"{head}{fault}" for fault in self.faults))
+
+
+class PermanentError(WattscopeError):
+    """Trying the same again cannot succeed."""
+
+    code = "permanent"
+
+
+class StorageError(PermanentError):
+    """A file of the data folder is damaged, missing, in use, or of another version."""
+
+    code = "storage"
+
+
+class UnknownNameError(PermanentError):
+    """A name that nothing in the registry or the catalogue bears."""
+
+    code = "unknown_name"
+
+
+class QueryError(PermanentError):
+    """A question over HTTP, SQL or the command line that cannot be answered as asked."""
+
+    code = "bad_query"
+
+
+class TransientError(WattscopeError):
+    """Trying again later may succeed; only the supervisor tries again."""
+
+    code = "try_again"

@@ -1,0 +1,1 @@
+"""Event logs: the durable order of everything that was accepted. One file an implementation."""

@@ -1,0 +1,229 @@
+"""The ports: what the stages may ask of sources, logs, stores and the rest.
+
+Each protocol says what is *always*, what is *never* and what is *not guaranteed*.
+Every implementation passes the contract suite of its port in ``tests/contracts``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from wattscope.core.reading import Batch
+from wattscope.core.topology import Device, Series, Site
+
+
+@dataclass(frozen=True, slots=True)
+class RawMessage:
+    """Bytes as they came from a source, not yet believed."""
+
+    topic: str
+    """MQTT topic, URL path, or file name."""
+    payload: bytes
+    received_at_us: int
+    """The instant at which we got it [µs since 1970, UTC]."""
+    is_retained: bool = False
+    """Whether the broker kept it from before we subscribed."""
+    is_redelivered: bool = False
+    """Whether the broker says that it may have sent it before (MQTT DUP)."""
+    receipt: object = None
+    """What the source needs to acknowledge this message; opaque to everybody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A message or value that cannot be trusted, with its raw bytes and the reason."""
+
+    source: str
+    topic: str
+    payload: bytes
+    """At most 64 KiB; the first bytes of a longer one."""
+    received_at_us: int
+    code: str
+    """A ``ReasonCode`` value."""
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """One commit unit of the log: values, and what was set aside with them."""
+
+    offset: int
+    """Strictly rising; a number left out is a commit that failed and was never acknowledged."""
+    batch: Batch
+    quarantined: tuple[Quarantined, ...] = ()
+
+
+class Source(Protocol):
+    """Where messages come from.
+
+    Always: messages of one device are given in the order in which they arrived.
+    Never: a message is acknowledged before ``acknowledge`` was called with it.
+    Not guaranteed: that a message comes only once.
+    """
+
+    name: str
+
+    def receive(self) -> AsyncIterator[Sequence[RawMessage]]:
+        """Groups of messages for ever, at most ``max_group`` each; waits while there are none."""
+        ...
+
+    async def acknowledge(self, messages: Sequence[RawMessage]) -> None:
+        """Tell the sender that these are safe; unknown or outdated receipts are ignored."""
+        ...
+
+    async def close(self) -> None:
+        """End the connection; what was not acknowledged comes again at the next start."""
+        ...
+
+
+class EventLog(Protocol):
+    """The durable order of everything that was accepted.
+
+    Always: after ``append`` returned, the record survives a crash of the machine (durability
+    ``full``) or of the process (``relaxed``).
+    Never: a record is changed, or read in another order than appended.
+    Not guaranteed: that all records are still there; ``drop_before`` removes the oldest.
+    """
+
+    def append(self, batch: Batch, quarantined: Sequence[Quarantined]) -> LogRecord:
+        """Write one record and make it durable; blocks for the fsync.
+
+        Raises:
+            TransientError: The disk refused; nothing was appended.
+        """
+        ...
+
+    def read(self, offset: int) -> Iterator[LogRecord]:
+        """All records from ``offset`` on, up to the newest; damaged ones are left out."""
+        ...
+
+    @property
+    def end_offset(self) -> int:
+        """The offset that the next record will get."""
+        ...
+
+    def drop_before(self, offset: int) -> None:
+        """Free the room of records below ``offset``; may keep some of them."""
+        ...
+
+    def close(self) -> None:
+        """Release the files; waits for an append under way."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoreReceipt:
+    """What became of the values of one record."""
+
+    stored: int
+    duplicate: int
+    conflicts: tuple[Quarantined, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """Buckets of series as columns of equal length, ordered by series, then bucket."""
+
+    series_id: npt.NDArray[np.int32]
+    bucket_start_us: npt.NDArray[np.int64]
+    count: npt.NDArray[np.int64]
+    """Values that took part, without missing and implausible ones."""
+    sum: npt.NDArray[np.float64]
+    min: npt.NDArray[np.float64]
+    """NaN where ``count`` is 0; likewise max, first, last."""
+    max: npt.NDArray[np.float64]
+    first: npt.NDArray[np.float64]
+    last: npt.NDArray[np.float64]
+    increase: npt.NDArray[np.float64]
+    """What a counter or delta grew by within the bucket; NaN for gauges."""
+    energy_wh: npt.NDArray[np.float64]
+    """Energy of the bucket [Wh]; NaN where the quantity is neither power nor energy."""
+    coverage: npt.NDArray[np.float64]
+    """Share of the bucket that has data, 0 to 1."""
+
+
+class Store(Protocol):
+    """Readings and rollups that can be asked.
+
+    Always: a record that ``write`` returned for is seen by the next question; writing a record
+    again changes nothing.
+    Never: two values for one (series, measured_at).
+    Not guaranteed: durability of ``write``; the log holds what ``covered_offset`` does not.
+    """
+
+    def write(self, record: LogRecord) -> StoreReceipt:
+        """Take in one record; records come in order of their offset."""
+        ...
+
+    @property
+    def covered_offset(self) -> int:
+        """All records below this offset are durable in the store itself."""
+        ...
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> Table:
+        """The answer to one read-only SQL question over the views of ``docs/sql.md``."""
+        ...
+
+    def roll_up(self, series: Sequence[int], level: str, start_us: int, end_us: int) -> Rollup:
+        """Buckets of a level (``1m``, ``15m``, ``1h``, ``1d``) that begin in ``[start, end)``."""
+        ...
+
+    def read_raw(self, series: Sequence[int], start_us: int, end_us: int) -> Batch:
+        """Values in ``[start, end)``, ordered by series, then time."""
+        ...
+
+    def close(self) -> None:
+        """Flush and release the files."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows of an answer with their column names."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+class LiveView(Protocol):
+    """The latest value of every series."""
+
+    def update(self, batch: Batch) -> None:
+        """Take newer values; older ones than known are ignored."""
+        ...
+
+    def latest(self, series: int) -> tuple[int, float] | None:
+        """Instant [µs] and value of a series; None before its first value."""
+        ...
+
+
+class Registry(Protocol):
+    """Sites, devices and series by name, shared by every role.
+
+    Always: a series id, once given, means the same (device, quantity) for ever, and is durable
+    before it is returned.
+    """
+
+    def list_sites(self) -> list[Site]: ...
+
+    def list_devices(self) -> list[Device]: ...
+
+    def put_site(self, site: Site) -> None: ...
+
+    def put_device(self, device: Device) -> None: ...
+
+    def find_series(self, device: str, quantity: str) -> int | None:
+        """The id, or None when nothing of that kind was ever stored."""
+        ...
+
+    def ensure_series(self, device: str, quantity: str) -> int:
+        """The id, newly given when there was none."""
+        ...
+
+    def list_series(self) -> list[Series]: ...
+

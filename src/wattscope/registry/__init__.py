@@ -1,0 +1,1 @@
+"""The registry: sites, devices, series and what was set aside, in SQL."""

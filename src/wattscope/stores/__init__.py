@@ -1,0 +1,1 @@
+"""Stores: readings and rollups that can be asked. One implementation a technology."""

@@ -1,0 +1,35 @@
+"""The embedded DuckDB: opened with limits, and closed to everything but the store's own folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+DEFAULT_MEMORY_MB = 256
+
+
+def open_engine(folder: Path, *, memory_mb: int = DEFAULT_MEMORY_MB) -> duckdb.DuckDBPyConnection:
+    """An in-memory database that may read and write files below ``folder`` only.
+
+    Configuration is locked, so that a user's SQL cannot widen it.
+    """
+    connection = duckdb.connect(":memory:")
+    connection.execute("SET memory_limit = ?", [f"{memory_mb}MB"])
+    connection.execute("SET threads = 2")
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET preserve_insertion_order = true")
+    connection.execute("SET temp_directory = ?", [str(folder / "spill")])
+    connection.execute("SET allowed_directories = ?", [[str(folder)]])
+    connection.execute("SET autoinstall_known_extensions = false")
+    connection.execute("SET autoload_known_extensions = false")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def is_single_select(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:
+    """Whether a text is exactly one question that changes nothing."""
+    statements = connection.extract_statements(sql)
+    allowed = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+    return len(statements) == 1 and statements[0].type in allowed

@@ -1,0 +1,48 @@
+"""Between DuckDB's answers and our columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from wattscope.core.reading import Batch
+from wattscope.stores.views import ROW_COLUMNS
+
+
+def series_condition(series: Sequence[int] | None) -> str:
+    """Condition that chooses series; None chooses all."""
+    if series is None:
+        return "true"
+    if not series:
+        return "false"
+    listed = ", ".join(str(int(one)) for one in series)
+    return f"series_id IN ({listed})"
+
+
+def time_condition(start_us: int, end_us: int) -> str:
+    """Condition that chooses ``[start, end)``."""
+    return (
+        f"measured_at >= make_timestamp({int(start_us)}) "
+        f"AND measured_at < make_timestamp({int(end_us)})"
+    )
+
+
+def fetch_batch(cursor: duckdb.DuckDBPyConnection, source: str, where: str) -> Batch:
+    """The rows of a source that fulfil a condition, ordered by series, then time."""
+    answer = cursor.execute(
+        f"SELECT {ROW_COLUMNS} FROM {source} WHERE {where} ORDER BY series_id, measured_at"  # noqa: S608  # built of our own names
+    ).fetchnumpy()
+    return to_batch(answer)
+
+
+def to_batch(answer: dict[str, Any]) -> Batch:
+    """Columns of a DuckDB answer as a batch."""
+    return Batch(
+        np.ma.getdata(answer["series_id"]).astype(np.int32, copy=False),
+        np.ma.getdata(answer["measured_at"]).astype("datetime64[us]").view(np.int64),
+        np.ma.filled(answer["value"], np.nan).astype(np.float64, copy=False),
+        np.ma.getdata(answer["quality"]).astype(np.uint8, copy=False),
+    )
