@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,7 @@ from wattscope.core.reading import Batch
 from wattscope.core.topology import Device, Series, Site
 
 
-@dataclass(frozen=True, slots=True)
-class RawMessage:
+class RawMessage(NamedTuple):
     """Bytes as they came from a source, not yet believed."""
 
     topic: str
@@ -56,6 +55,8 @@ class LogRecord:
     """Strictly rising; a number left out is a commit that failed and was never acknowledged."""
     batch: Batch
     quarantined: tuple[Quarantined, ...] = ()
+    receipts: tuple[int, ...] = ()
+    """Marks of messages that carry no instant, to know them when they are redelivered."""
 
 
 class Source(Protocol):
@@ -90,7 +91,12 @@ class EventLog(Protocol):
     Not guaranteed: that all records are still there; ``drop_before`` removes the oldest.
     """
 
-    def append(self, batch: Batch, quarantined: Sequence[Quarantined]) -> LogRecord:
+    def append(
+        self,
+        batch: Batch,
+        quarantined: Sequence[Quarantined] = (),
+        receipts: Sequence[int] = (),
+    ) -> LogRecord:
         """Write one record and make it durable; blocks for the fsync.
 
         Raises:

@@ -14,9 +14,7 @@ import numpy.typing as npt
 BoolColumn = npt.NDArray[np.bool_]
 
 
-def find_lone_outliers(
-    value: npt.NDArray[np.float64], is_same_as_next: BoolColumn
-) -> BoolColumn:
+def find_lone_outliers(value: npt.NDArray[np.float64], is_same_as_next: BoolColumn) -> BoolColumn:
     """Rows that leave a rising register and come back with the very next reading.
 
     Args:

@@ -78,7 +78,7 @@ def _build_catalogue() -> dict[str, Quantity]:
     """Every quantity by name, in the order in which screens list them."""
     rows = [
         *_phased("active_power", "w", "W", _GAUGE, -_GIGA, _GIGA, "Active power"),
-        Quantity("production_power_w", "W", _GAUGE, -1e4, _GIGA, "Power produced"),
+        *_phased("production_power", "w", "W", _GAUGE, -1e4, _GIGA, "Power produced"),
         *_phased("apparent_power", "va", "VA", _GAUGE, -_GIGA, _GIGA, "Apparent power"),
         *_phased("reactive_power", "var", "var", _GAUGE, -_GIGA, _GIGA, "Reactive power"),
         *_phased("energy_import", "wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy imported"),
@@ -87,8 +87,12 @@ def _build_catalogue() -> dict[str, Quantity]:
         Quantity("energy_production_wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy produced"),
         Quantity("energy_import_t1_wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy imported, tariff 1"),
         Quantity("energy_import_t2_wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy imported, tariff 2"),
+        Quantity("energy_import_t3_wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy imported, tariff 3"),
+        Quantity("energy_import_t4_wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy imported, tariff 4"),
         Quantity("energy_export_t1_wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy exported, tariff 1"),
         Quantity("energy_export_t2_wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy exported, tariff 2"),
+        Quantity("energy_export_t3_wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy exported, tariff 3"),
+        Quantity("energy_export_t4_wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy exported, tariff 4"),
         Quantity("energy_import_delta_wh", "Wh", _DELTA, 0.0, _MAX_WH, "Energy per interval"),
         Quantity("energy_export_delta_wh", "Wh", _DELTA, 0.0, _MAX_WH, "Export per interval"),
         # 0 V is what a dead phase reads; 1 MV covers transmission.

@@ -18,7 +18,7 @@
             8v    measured_at   int64 [µs]
             8v    value         float64
             v     quality       uint8
-            rest  quarantine, MessagePack
+            rest  MessagePack: [quarantine items, receipts]
 
 A record is believed only when magic, length and CRC fit.
 """
@@ -27,8 +27,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
-
 import msgspec
 import numpy as np
 
@@ -45,11 +43,14 @@ _COUNT = struct.Struct("<I")
 _MIN_COMPRESSED = 512
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(list[tuple[str, str, bytes, int, str, str]])
+_decoder = msgspec.msgpack.Decoder(
+    tuple[list[tuple[str, str, bytes, int, str, str]], tuple[int, ...]]
+)
 
 
-def encode_record(offset: int, batch: Batch, quarantined: Sequence[Quarantined]) -> bytes:
+def encode_record(record: LogRecord) -> bytes:
     """The record as bytes, header first."""
+    batch = record.batch
     columns = b"".join(
         (
             _COUNT.pack(len(batch)),
@@ -59,15 +60,17 @@ def encode_record(offset: int, batch: Batch, quarantined: Sequence[Quarantined])
             batch.quality.tobytes(),
         )
     )
-    aside = _encoder.encode([
-        (q.source, q.topic, q.payload, q.received_at_us, q.code, q.detail) for q in quarantined
-    ])
+    items = [
+        (q.source, q.topic, q.payload, q.received_at_us, q.code, q.detail)
+        for q in record.quarantined
+    ]
+    aside = _encoder.encode((items, record.receipts))
     payload = columns + aside
     compression = 0
     if len(payload) >= _MIN_COMPRESSED:
         payload = zlib.compress(payload, 1)
         compression = 1
-    head = HEADER.pack(MAGIC, _KIND_VALUES, compression, 0, offset, len(payload), 0)
+    head = HEADER.pack(MAGIC, _KIND_VALUES, compression, 0, record.offset, len(payload), 0)
     crc = zlib.crc32(payload, zlib.crc32(head[:20]))
     return head[:20] + struct.pack("<I", crc) + payload
 
@@ -81,7 +84,9 @@ def decode_frame(head: bytes, payload: bytes) -> LogRecord | None:
     return LogRecord(offset, *_decode_payload(plain))
 
 
-def _decode_payload(plain: bytes) -> tuple[Batch, tuple[Quarantined, ...]]:
+def _decode_payload(
+    plain: bytes,
+) -> tuple[Batch, tuple[Quarantined, ...], tuple[int, ...]]:
     (count,) = _COUNT.unpack_from(plain)
     at = _COUNT.size
     columns = []
@@ -94,4 +99,5 @@ def _decode_payload(plain: bytes) -> tuple[Batch, tuple[Quarantined, ...]]:
         columns[2].astype(np.float64, copy=False),
         columns[3].astype(np.uint8, copy=False),
     )
-    return batch, tuple(Quarantined(*row) for row in _decoder.decode(plain[at:]))
+    items, receipts = _decoder.decode(plain[at:])
+    return batch, tuple(Quarantined(*row) for row in items), receipts

@@ -97,7 +97,12 @@ class SegmentLog:
         """Number of segment files."""
         return len(self._segments())
 
-    def append(self, batch: Batch, quarantined: Sequence[Quarantined]) -> LogRecord:
+    def append(
+        self,
+        batch: Batch,
+        quarantined: Sequence[Quarantined] = (),
+        receipts: Sequence[int] = (),
+    ) -> LogRecord:
         """Write one record and make it durable.
 
         Raises:
@@ -105,7 +110,8 @@ class SegmentLog:
         """
         with self._lock:
             offset = self._end
-            frame = encode_record(offset, batch, quarantined)
+            record = LogRecord(offset, batch, tuple(quarantined), tuple(receipts))
+            frame = encode_record(record)
             try:
                 if self._fd < 0 or self._size >= self._segment_bytes:
                     self._start_segment(offset)
@@ -119,7 +125,7 @@ class SegmentLog:
                 ) from fault
             self._size += len(frame)
             self._end = offset + 1
-            return LogRecord(offset, batch, tuple(quarantined))
+            return record
 
     def read(self, offset: int) -> Iterator[LogRecord]:
         """All believable records from ``offset`` on."""

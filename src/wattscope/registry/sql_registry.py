@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete, insert, select
@@ -80,14 +81,17 @@ class SqlRegistry:
 
     def ensure_series(self, device: str, quantity: str) -> int:
         """The id, newly given and committed when there was none."""
-        key = (device, quantity)
-        known = self._series.get(key)
-        if known is not None:
-            return known
-        with self._lock, self._database.begin() as connection:
-            made = connection.execute(insert(series).values(device=device, quantity=quantity))
-            self._series[key] = int(made.inserted_primary_key[0])  # type: ignore[index]  # autoincrement always gives one
-        return self._series[key]
+        return self.ensure_all_series(device, (quantity,))[0]
+
+    def ensure_all_series(self, device: str, quantities: Sequence[str]) -> tuple[int, ...]:
+        """The ids of several quantities of a device; all new ones in one commit."""
+        missing = [name for name in quantities if (device, name) not in self._series]
+        if missing:
+            with self._lock, self._database.begin() as connection:
+                for name in dict.fromkeys(missing):
+                    made = connection.execute(insert(series).values(device=device, quantity=name))
+                    self._series[(device, name)] = int(made.inserted_primary_key[0])  # type: ignore[index]  # autoincrement always gives one
+        return tuple(self._series[(device, name)] for name in quantities)
 
     def count_series(self) -> int:
         """Number of series ever given an id."""

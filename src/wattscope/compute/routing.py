@@ -1,0 +1,53 @@
+"""From a topic to the profile whose messages it carries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wattscope.compute.decode.profile import topic_matches
+from wattscope.compute.decode.route import Decoder, Route
+from wattscope.core.topology import DeviceKind
+
+MAX_REMEMBERED = 100_000
+"""Topics whose route is remembered; more than these are matched anew each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicRoute:
+    """What to do with the messages of a topic filter."""
+
+    filter: str
+    """MQTT topic filter, with ``+`` and ``#``."""
+    decode: Decoder
+    route: Route
+    has_clock: bool
+    """Whether the messages carry the instant of their values."""
+    kind: DeviceKind
+    """Kind of a device that is first heard of through this route."""
+    interval_s: float | None = None
+    """Expected time between readings of such a device [s]."""
+
+
+class TopicRouter:
+    """Finds the first route whose filter matches; remembers what it found."""
+
+    def __init__(self, routes: Sequence[TopicRoute]) -> None:
+        self._routes = tuple(routes)
+        self._remembered: dict[str, TopicRoute | None] = {}
+
+    def find(self, topic: str) -> TopicRoute | None:
+        """The route of a topic, or None when no profile knows it."""
+        try:
+            return self._remembered[topic]
+        except KeyError:
+            pass
+        found = next((one for one in self._routes if topic_matches(one.filter, topic)), None)
+        if len(self._remembered) < MAX_REMEMBERED:
+            self._remembered[topic] = found
+        return found
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """All topic filters, each once, in order."""
+        return tuple(dict.fromkeys(route.filter for route in self._routes))

@@ -1,0 +1,1 @@
+"""Live views: the latest value of every series."""

@@ -1,0 +1,48 @@
+"""The live view in the memory of one process."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wattscope.core.reading import Batch, Quality
+
+_NEVER = np.iinfo(np.int64).min
+_UNUSABLE = int(Quality.MISSING | Quality.IMPLAUSIBLE)
+
+
+class MemoryView:
+    """Instant and value of the newest usable row of each series."""
+
+    def __init__(self) -> None:
+        self._t = np.full(1024, _NEVER, np.int64)
+        self._value = np.full(1024, np.nan)
+        self.version = 0
+        """Raised with every update that changed something."""
+
+    def update(self, batch: Batch) -> None:
+        """Take newer values; older ones than known are ignored."""
+        rows = batch.take((batch.quality & _UNUSABLE) == 0)
+        if not len(rows):
+            return
+        self._grow(int(rows.series_id.max()))
+        order = np.lexsort((rows.measured_at_us, rows.series_id))
+        series, t = rows.series_id[order], rows.measured_at_us[order]
+        is_last = np.r_[series[1:] != series[:-1], True]
+        series, t, value = series[is_last], t[is_last], rows.value[order][is_last]
+        is_newer = t > self._t[series]
+        if is_newer.any():
+            self._t[series[is_newer]] = t[is_newer]
+            self._value[series[is_newer]] = value[is_newer]
+            self.version += 1
+
+    def latest(self, series: int) -> tuple[int, float] | None:
+        """Instant [µs] and value of a series; None before its first value."""
+        if series >= len(self._t) or self._t[series] == _NEVER:
+            return None
+        return int(self._t[series]), float(self._value[series])
+
+    def _grow(self, highest: int) -> None:
+        if highest >= len(self._t):
+            size = max(highest + 1, 2 * len(self._t))
+            self._t = np.r_[self._t, np.full(size - len(self._t), _NEVER, np.int64)]
+            self._value = np.r_[self._value, np.full(size - len(self._value), np.nan)]

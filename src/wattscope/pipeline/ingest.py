@@ -1,0 +1,67 @@
+"""The way in: groups of messages through the intake into the log, then acknowledged.
+
+::
+
+    source ─▶ intake ─▶ log.append (fsync) ─▶ acknowledge ─▶ persist
+                            ▲ the disk refuses: wait and try again, nothing is acknowledged
+
+While a group is on its way the next one gathers at the source, so that the groups grow with the
+load and a commit is shared by all that came meanwhile. The source's bound is the back-pressure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from wattscope.core.errors import TransientError
+from wattscope.pipeline.intake import Intake, Prepared
+from wattscope.pipeline.persist import Persist
+from wattscope.pipeline.tally import Tally
+from wattscope.ports import EventLog, LogRecord, Source
+
+_log = structlog.get_logger()
+_RETRY_S = 1.0
+
+
+class Ingest:
+    """One source's way into the log."""
+
+    def __init__(self, intake: Intake, log: EventLog, persist: Persist, tally: Tally) -> None:
+        self._intake = intake
+        self._event_log = log
+        self._persist = persist
+        self._tally = tally
+
+    async def run(self, source: Source) -> None:
+        """Take groups until cancelled."""
+        async for messages in source.receive():
+            prepared = self._intake.take_in(messages)
+            record = await self._commit(prepared)
+            await source.acknowledge(messages)
+            if record is not None:
+                await self._persist.take_soon(record)
+
+    async def _commit(self, prepared: Prepared) -> LogRecord | None:
+        """Make a group durable, however long the disk refuses."""
+        if not (len(prepared.batch) or prepared.quarantined):
+            return None
+        is_refusing = False
+        while True:
+            try:
+                record = await asyncio.to_thread(
+                    self._event_log.append,
+                    prepared.batch,
+                    prepared.quarantined,
+                    prepared.receipts,
+                )
+            except TransientError as fault:
+                if not is_refusing:
+                    _log.error("log refuses to write", reason=str(fault))
+                is_refusing = True
+                await asyncio.sleep(_RETRY_S)
+                continue
+            if is_refusing:
+                _log.info("log writes again")
+            return record

@@ -1,0 +1,208 @@
+"""Decode, validate and enrich a group of messages into one batch and what is set aside.
+
+It does no I/O but through the binder, which asks the registry for what it has never seen.
+One bad message never blocks its neighbours.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wattscope.compute.routing import TopicRoute, TopicRouter
+from wattscope.compute.validate import find_future, grade_values
+from wattscope.core.findings import Ignored, ReasonCode, Rejection
+from wattscope.core.reading import Batch, Reading, empty_batch
+from wattscope.core.time_grid import format_utc
+from wattscope.pipeline.binding import Binder
+from wattscope.pipeline.tally import Tally
+from wattscope.ports import Quarantined, RawMessage
+
+MAX_KEPT_PAYLOAD = 64 * 1024
+"""Bytes of a message that quarantine keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A group of messages, ready for the log."""
+
+    batch: Batch
+    quarantined: tuple[Quarantined, ...]
+    receipts: tuple[int, ...]
+    """Marks of messages without a clock, to know them again when they are redelivered."""
+    n_ignored: int
+    n_duplicate: int
+
+
+class _Columns:
+    """Rows under construction."""
+
+    __slots__ = ("n_values", "series", "source_row", "t", "values")
+
+    def __init__(self) -> None:
+        self.series: list[int] = []
+        self.values: list[float] = []
+        self.t: list[int] = []
+        self.n_values: list[int] = []
+        self.source_row: list[int] = []
+
+
+class Intake:
+    """The pure-minded middle of the pipeline: messages in, columns out."""
+
+    def __init__(
+        self,
+        source: str,
+        router: TopicRouter,
+        binder: Binder,
+        tally: Tally,
+        now_us: Callable[[], int],
+    ) -> None:
+        self._source = source
+        self._router = router
+        self._binder = binder
+        self._tally = tally
+        self._now_us = now_us
+        self._receipts: dict[int, int] = {}
+
+    def remember(self, receipts: Sequence[int]) -> None:
+        """Know the messages of a record again, should the broker send them a second time."""
+        for mark in receipts:
+            self._receipts[mark >> 32] = mark
+
+    def take_in(self, messages: Sequence[RawMessage]) -> Prepared:
+        """Columns of all that can be trusted in a group of messages, in order."""
+        columns = _Columns()
+        aside: list[Quarantined] = []
+        receipts: list[int] = []
+        n_ignored = n_duplicate = 0
+        find = self._router.find
+        for row, message in enumerate(messages):
+            route = find(message.topic)
+            if route is None:
+                aside.append(self._set_aside(message, _unknown_format(message)))
+                continue
+            decoded = route.decode(message, route.route)
+            if isinstance(decoded, tuple) and decoded[0].measured_at_us is None:
+                # Without an instant of its own, an old message looks like a new one.
+                if message.is_retained:
+                    n_ignored += 1
+                    continue
+                mark = _make_mark(message)
+                if self._is_repeat(message, mark):
+                    n_duplicate += 1
+                    continue
+                receipts.extend(() if mark is None else (mark,))
+            if isinstance(decoded, tuple):
+                for reading in decoded:
+                    refusal = self._add(columns, reading, route, message, row)
+                    if refusal is not None:
+                        aside.append(self._set_aside(message, refusal))
+            elif isinstance(decoded, Ignored):
+                n_ignored += 1
+            else:
+                aside.append(self._set_aside(message, decoded))
+        batch = self._build(columns, messages, aside)
+        self._count(messages, len(batch), aside, n_ignored, n_duplicate)
+        return Prepared(batch, tuple(aside), tuple(receipts), n_ignored, n_duplicate)
+
+    def _is_repeat(self, message: RawMessage, mark: int | None) -> bool:
+        """Whether the broker sends again what is in the log already."""
+        if mark is None:
+            return False
+        if message.is_redelivered and self._receipts.get(mark >> 32) == mark:
+            return True
+        self._receipts[mark >> 32] = mark
+        return False
+
+    def _add(
+        self, columns: _Columns, reading: Reading, route: TopicRoute, message: RawMessage, row: int
+    ) -> Rejection | None:
+        bound = self._binder.bind(reading.device, reading.quantities, route)
+        if isinstance(bound, Rejection):
+            return bound
+        values = reading.values
+        if bound.factors is not None:
+            values = tuple(v * f for v, f in zip(values, bound.factors, strict=True))
+        columns.series.extend(bound.series)
+        columns.values.extend(values)
+        measured_at_us = reading.measured_at_us
+        columns.t.append(message.received_at_us if measured_at_us is None else measured_at_us)
+        columns.n_values.append(len(values))
+        columns.source_row.append(row)
+        return None
+
+    def _build(
+        self, columns: _Columns, messages: Sequence[RawMessage], aside: list[Quarantined]
+    ) -> Batch:
+        """Columns as a batch; readings from the future are set aside whole."""
+        if not columns.values:
+            return empty_batch()
+        t = np.array(columns.t, np.int64)
+        series = np.array(columns.series, np.int32)
+        value = np.array(columns.values, np.float64)
+        low, high = self._binder.limits(series)
+        widths = np.array(columns.n_values)
+        batch = Batch(series, np.repeat(t, widths), value, grade_values(value, low, high))
+        is_future = find_future(t, self._now_us())
+        if not is_future.any():
+            return batch
+        for reading in np.flatnonzero(is_future).tolist():
+            message = messages[columns.source_row[reading]]
+            detail = (
+                f"measured at {format_utc(columns.t[reading])}, received at "
+                f"{format_utc(message.received_at_us)}; set the device's clock"
+            )
+            aside.append(self._set_aside(message, Rejection(ReasonCode.FUTURE, detail)))
+        return batch.take(np.repeat(~is_future, widths))
+
+    def _set_aside(self, message: RawMessage, refusal: Rejection) -> Quarantined:
+        payload = message.payload
+        # Of a message beyond all bounds the head is enough to know it again.
+        kept = payload[:1024] if refusal.code is ReasonCode.TOO_BIG else payload[:MAX_KEPT_PAYLOAD]
+        return Quarantined(
+            self._source,
+            message.topic[:512],
+            kept,
+            message.received_at_us,
+            refusal.code.value,
+            refusal.detail,
+        )
+
+    def _count(
+        self,
+        messages: Sequence[RawMessage],
+        n_values: int,
+        aside: Sequence[Quarantined],
+        n_ignored: int,
+        n_duplicate: int,
+    ) -> None:
+        tally = self._tally
+        tally.messages += len(messages)
+        tally.by_source[self._source] += len(messages)
+        if messages:
+            tally.last_received_us[self._source] = messages[-1].received_at_us
+        tally.received += n_values + n_duplicate + len(aside)
+        tally.ignored += n_ignored
+        tally.duplicate += n_duplicate
+        for item in aside:
+            tally.quarantined_by_code[item.code] += 1
+
+
+def _unknown_format(message: RawMessage) -> Rejection:
+    return Rejection(
+        ReasonCode.UNKNOWN_FORMAT,
+        f"no profile knows topic {message.topic[:200]!r}; name its profile in the source",
+    )
+
+
+def _make_mark(message: RawMessage) -> int | None:
+    """Packet number and checksum of a message; None where the sender numbers nothing."""
+    number = getattr(message.receipt, "mid", None)
+    if number is None:
+        return None
+    digest = zlib.crc32(message.payload, zlib.crc32(message.topic.encode(errors="replace")))
+    return (int(number) << 32) | digest

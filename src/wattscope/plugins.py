@@ -1,0 +1,55 @@
+"""The one table of what can be plugged in: name, where it is, and the extra that it needs.
+
+A new source, store, detector or output is one line here, one file in its room, one case folder
+and one page in the docs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from wattscope.core.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """Where an implementation is found."""
+
+    path: str
+    """Module and class, as ``wattscope.sources.mqtt:MqttSource``."""
+    extra: str | None = None
+    """Extra of the package that its libraries come with; None for the core."""
+
+
+PLUGINS: dict[str, dict[str, Plugin]] = {
+    "source": {"mqtt": Plugin("wattscope.sources.mqtt:MqttSource")},
+    "log": {"segments": Plugin("wattscope.logs.segment_log:SegmentLog")},
+    "store": {"duckdb": Plugin("wattscope.stores.duckdb_store:DuckdbStore")},
+    "live": {"memory": Plugin("wattscope.live.memory_view:MemoryView")},
+    "simulator": {"home": Plugin("wattscope.simulate.home:HomeSimulator")},
+    "detector": {"copied_day": Plugin("wattscope.detectors.copied_day:find_copied_days")},
+}
+"""Role to name to plugin."""
+
+
+def load_plugin(role: str, name: str) -> Any:  # noqa: ANN401  # a class of any port
+    """The class of a plugin; its libraries are imported now and not before.
+
+    Raises:
+        SettingsError: No such plugin, or its extra is not installed.
+    """
+    known = PLUGINS[role]
+    if name not in known:
+        raise SettingsError([f"{role} {name!r} is unknown; valid are {', '.join(known)}"])
+    plugin = known[name]
+    module, _, attribute = plugin.path.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as fault:
+        if plugin.extra is None:
+            raise
+        raise SettingsError([
+            f"{role} {name} needs {fault.name}; run pip install 'wattscope[{plugin.extra}]'"
+        ]) from fault

@@ -1,0 +1,303 @@
+"""Settings: one TOML file becomes frozen values, or a list of everything that is wrong with it.
+
+Each option has one spelling, one default and one description, all here. An unknown key is an
+error that names the nearest valid one. Nothing here touches the network.
+"""
+
+from __future__ import annotations
+
+import difflib
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+
+from wattscope.core.errors import QueryError, SettingsError
+from wattscope.core.time_grid import US_PER_HOUR, load_zone
+from wattscope.core.topology import DeviceKind, Sampling, is_safe_name
+
+MAX_FILE_BYTES = 1_000_000
+CHUNK_INTERVALS = {"3h": 3 * US_PER_HOUR, "1d": 24 * US_PER_HOUR, "1w": 168 * US_PER_HOUR}
+"""Names of chunk intervals to their lengths [µs]."""
+_SAMPLE_PASSWORDS = {"admin", "adminpassword", "password", "changeme", "secret", "public"} | {
+    "my-super-secret-auth-token",
+    "emonpimqtt2016",
+    "root",
+    "123456",
+}
+
+
+class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[site]``: the place that devices belong to."""
+
+    id: str = "home"
+    """Name in exports and SQL."""
+    name: str = "Home"
+    """Name on the screen."""
+    time_zone: str = "UTC"
+    """IANA name; local days follow it."""
+    currency: str = "EUR"
+    """ISO 4217 code."""
+    latitude: float | None = None
+    """Degrees, north positive."""
+    longitude: float | None = None
+    """Degrees, east positive."""
+
+
+class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[server]``: the page and the API."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; another than loopback needs --expose-without-login."""
+    port: int = 8000
+    """TCP port."""
+
+
+class BrokerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[broker]``: the MQTT broker that sources without a url use."""
+
+    embedded: bool = True
+    """Start our own broker as a child process."""
+    host: str = "127.0.0.1"
+    """Address of the broker."""
+    port: int = 1883
+    """MQTT port."""
+
+
+class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[sources]]``: where messages come from."""
+
+    name: str = "mqtt"
+    """Name on the health page and in quarantine."""
+    type: str = "mqtt"
+    """Kind of source: mqtt."""
+    url: str | None = None
+    """mqtt://host:1883 or mqtts://host:8883; left out, the broker of [broker]."""
+    profiles: tuple[str, ...] = ()
+    """Which devices' messages to expect; names of files in profiles/ without ending."""
+    client_id: str = "wattscope"
+    """Name of the MQTT session; unique at the broker."""
+    username: str | None = None
+    """User at the broker."""
+    password: str | None = None
+    """Password at the broker; the settings file must be readable by its owner only."""
+    password_file: str | None = None
+    """File whose first line is the password; better than password."""
+    ca_file: str | None = None
+    """Certificate authority to trust instead of the system's."""
+    qos: int = 1
+    """Quality of service of the subscriptions: 0 or 1."""
+
+
+class DeviceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[devices]]``: what is known of a device beforehand."""
+
+    id: str
+    """The device's key in its topics or payloads."""
+    name: str | None = None
+    """Name on the screen; left out, the id."""
+    kind: str = "meter"
+    """meter, inverter, panel, battery, heat_pump, plug or sensor."""
+    parent: str | None = None
+    """Id of the device above it in the meter tree."""
+    rating_w: float | None = None
+    """Rated power [W]."""
+    interval_s: float | None = None
+    """Expected time between readings [s]; left out, the data tell."""
+    sampling: str = "instant"
+    """instant, or mean: each value is the mean over the interval that begins at its time."""
+    is_production: bool = False
+    """Whether what it counts is generated."""
+    is_direction_swapped: bool = False
+    """Whether import and export are the other way round than the profile says."""
+
+
+class StorageSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[storage]``: how readings are kept."""
+
+    durability: str = "full"
+    """full: fsync before a sender is told; relaxed: the last 30 s may be lost in a power cut."""
+    chunk: str = "1d"
+    """Span of a chunk file: 3h, 1d or 1w; fixed when the data folder is made."""
+    tail_rows: int = 1_000_000
+    """Values in memory at which they are moved to chunk files."""
+    flush_minutes: float = 15.0
+    """Longest time until values are moved to chunk files [min]."""
+    memory_mb: int = 256
+    """Memory that the query engine may use [MB]."""
+
+
+class IngestSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[ingest]``: what happens with the unknown."""
+
+    register_devices: bool = True
+    """Whether devices that are first heard of register themselves."""
+    max_series: int = 100_000
+    """More series than this are not made; their readings go to quarantine."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    pages: tuple[str, ...] = ("home",)
+    """Pages that the menu shows."""
+    site: SiteSettings = SiteSettings()
+    server: ServerSettings = ServerSettings()
+    broker: BrokerSettings = BrokerSettings()
+    sources: tuple[SourceSettings, ...] = (
+        SourceSettings(profiles=("xcel-itron", "shelly-gen2")),
+    )
+    devices: tuple[DeviceSettings, ...] = ()
+    storage: StorageSettings = StorageSettings()
+    ingest: IngestSettings = IngestSettings()
+    simulate: dict[str, Any] = {}
+    """Settings of the recipe's simulator, for ``demo`` and ``simulate``."""
+
+
+def load_settings(path: Path) -> Settings:
+    """The settings of a file.
+
+    Raises:
+        SettingsError: The file cannot be read or is wrong; all faults are listed.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as fault:
+        raise SettingsError(
+            [f"cannot be read ({fault.strerror}); name another file with -c"], where=str(path)
+        ) from fault
+    if len(content) > MAX_FILE_BYTES:
+        raise SettingsError([f"is larger than {MAX_FILE_BYTES} bytes"], where=str(path))
+    settings = parse_settings(content.decode(errors="replace"), where=str(path))
+    has_password = any(source.password for source in settings.sources)
+    if has_password and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise SettingsError(
+            ["holds a password and can be read by others; chmod 600 it, or use password_file"],
+            where=str(path),
+        )
+    return settings
+
+
+def parse_settings(text: str, *, where: str = "settings") -> Settings:
+    """The settings of a TOML text.
+
+    Raises:
+        SettingsError: All faults, each with its key.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as fault:
+        raise SettingsError([f"is no TOML: {fault}"], where=where) from fault
+    faults = _find_unknown_keys(table, Settings, "")
+    if faults:
+        raise SettingsError(faults, where=where)
+    try:
+        settings = msgspec.convert(table, Settings)
+    except msgspec.ValidationError as fault:
+        raise SettingsError([str(fault)], where=where) from fault
+    faults = _find_faults(settings)
+    if faults:
+        raise SettingsError(faults, where=where)
+    return settings
+
+
+def _find_unknown_keys(table: dict[str, Any], kind: type[msgspec.Struct], at: str) -> list[str]:
+    """Keys that a section does not have, with the nearest that it has."""
+    fields = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    faults = []
+    for key, value in table.items():
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"valid are {', '.join(fields)}"
+            faults.append(f"{at}{key}: unknown key; {hint}")
+            continue
+        inner = _struct_of(fields[key])
+        if inner is None:
+            continue
+        parts = value if isinstance(value, list) else [value]
+        for part in parts:
+            if isinstance(part, dict):
+                faults += _find_unknown_keys(part, inner, f"{at}{key}.")
+    return faults
+
+
+def _struct_of(kind: object) -> type[msgspec.Struct] | None:
+    """The struct in a field's type, be it the type itself or the item of a list."""
+    for candidate in (kind, *get_args(kind)):
+        if isinstance(candidate, type) and issubclass(candidate, msgspec.Struct):
+            return candidate
+    return None
+
+
+def _find_faults(settings: Settings) -> list[str]:
+    """What is well formed but cannot be meant."""
+    faults = _find_site_faults(settings.site)
+    faults += _find_device_faults(settings)
+    for source in settings.sources:
+        at = f"sources.{source.name}"
+        if source.type != "mqtt":
+            faults.append(f"{at}.type: {source.type!r} is unknown; valid is mqtt")
+        if not source.profiles:
+            faults.append(f"{at}.profiles: name at least one, such as shelly-gen2")
+        if source.qos not in {0, 1}:
+            faults.append(f"{at}.qos: {source.qos} is not 0 or 1")
+        if source.password in _SAMPLE_PASSWORDS:
+            faults.append(f"{at}.password: a sample password is refused; choose your own")
+        if source.password and source.password_file:
+            faults.append(f"{at}: password and password_file exclude each other")
+    names = [(source.url, source.client_id) for source in settings.sources]
+    if len(set(names)) < len(names):
+        faults.append("sources: two with one client_id at one broker would throw each other out")
+    storage = settings.storage
+    if storage.durability not in {"full", "relaxed"}:
+        faults.append(f"storage.durability: {storage.durability!r} is not full or relaxed")
+    if storage.chunk not in CHUNK_INTERVALS:
+        faults.append(f"storage.chunk: {storage.chunk!r} is not {', '.join(CHUNK_INTERVALS)}")
+    for name in ("tail_rows", "flush_minutes", "memory_mb"):
+        if not getattr(storage, name) > 0:
+            faults.append(f"storage.{name}: must be above 0")
+    for at, port in (("server", settings.server.port), ("broker", settings.broker.port)):
+        if not 1 <= port <= 65_535:
+            faults.append(f"{at}.port: {port} is not between 1 and 65535")
+    return faults
+
+
+def _find_site_faults(site: SiteSettings) -> list[str]:
+    faults = []
+    try:
+        load_zone(site.time_zone)
+    except QueryError as fault:
+        faults.append(f"site.time_zone: {fault}")
+    if not is_safe_name(site.id):
+        faults.append(f"site.id: {site.id!r} is no name; use letters, digits, - and _")
+    if site.latitude is not None and not -90 <= site.latitude <= 90:
+        faults.append(f"site.latitude: {site.latitude} is not between -90 and 90")
+    if site.longitude is not None and not -180 <= site.longitude <= 180:
+        faults.append(f"site.longitude: {site.longitude} is not between -180 and 180")
+    return faults
+
+
+def _find_device_faults(settings: Settings) -> list[str]:
+    faults = []
+    seen: set[str] = set()
+    kinds, samplings = [kind.value for kind in DeviceKind], [one.value for one in Sampling]
+    for device in settings.devices:
+        at = f"devices.{device.id}"
+        if device.id in seen:
+            faults.append(f"{at}: the id is there twice; remove one")
+        seen.add(device.id)
+        if not is_safe_name(device.id):
+            faults.append(f"{at}: {device.id!r} is no name; use letters, digits, - and _")
+        if device.kind not in kinds:
+            faults.append(f"{at}.kind: {device.kind!r} is unknown; valid are {', '.join(kinds)}")
+        if device.sampling not in samplings:
+            faults.append(f"{at}.sampling: {device.sampling!r} is not {' or '.join(samplings)}")
+        if device.interval_s is not None and device.interval_s <= 0:
+            faults.append(f"{at}.interval_s: must be above 0")
+        if device.parent == device.id:
+            faults.append(f"{at}.parent: a device cannot be above itself")
+    parents = {device.parent for device in settings.devices} - {None}
+    faults += [f"devices: parent {one!r} is not a device" for one in sorted(parents - seen)]  # type: ignore[type-var]  # None was taken out
+    return faults

@@ -1,0 +1,1 @@
+"""Sources: where messages come from. One file a protocol; a source only connects and hands over."""

@@ -1,0 +1,129 @@
+"""What all tests share: options, the socket policy, real data, real servers, the last lines.
+
+Unit tests may open no socket at all. Tests marked ``integration``, ``page`` or ``chaos`` (every
+test in a folder of that name is) may use loopback, and nothing beyond.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from tests.servers import (
+    MosquittoServer,
+    ServerMissingError,
+    find_free_port,
+    find_program,
+    run_mosquitto,
+    run_postgres,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+NETWORKED = ("integration", "page", "chaos")
+LOOPBACK_HOSTS = ["127.0.0.1", "::1", "localhost"]
+
+ServerT = TypeVar("ServerT")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="also run the tests that take minutes")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        folders = item.path.relative_to(ROOT).parts if item.path.is_relative_to(ROOT) else ()
+        for name in NETWORKED:
+            if name in folders:
+                item.add_marker(name)
+        if any(item.get_closest_marker(name) for name in NETWORKED):
+            item.add_marker(pytest.mark.allow_hosts(LOOPBACK_HOSTS))
+        if item.get_closest_marker("long") and not config.getoption("--long"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes: run with --long"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in skipped
+        if isinstance(report.longrepr, tuple)
+    )
+    terminalreporter.write_line("")
+    terminalreporter.write_line(f"skipped: {len(skipped)}")
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"  {count} x {reason}")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real measurements with known answers; the test is skipped without it."""
+    named = os.environ.get("WATTSCOPE_SHARED")
+    folder = Path(named) if named else ROOT.parent / "shared"
+    folder = folder / "data" if (folder / "data").is_dir() else folder
+    if not (folder / "CHECKS.md").is_file():
+        pytest.skip("the real data is absent (folder ../shared/data, or WATTSCOPE_SHARED)")
+    return folder
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A TCP port of loopback that nobody listens on; for tests that may use sockets."""
+    return find_free_port()
+
+
+@pytest.fixture(scope="session")
+def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MosquittoServer]:
+    """A Mosquitto that tests share: use topics and client ids of your own, do not stop it."""
+    named = os.environ.get("WATTSCOPE_TEST_MQTT")
+    if named:
+        yield MosquittoServer(named)
+        return
+    with _skip_when_missing(run_mosquitto(tmp_path_factory.mktemp("mosquitto"))) as server:
+        yield server
+
+
+@pytest.fixture
+def own_mosquitto(tmp_path: Path) -> Iterator[MosquittoServer]:
+    """A Mosquitto for one test alone, which may stop, kill and start it."""
+    folder = tmp_path / "mosquitto"
+    folder.mkdir()
+    with _skip_when_missing(run_mosquitto(folder)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL that tests share: use tables or schemas of your own."""
+    named = os.environ.get("WATTSCOPE_TEST_POSTGRES")
+    if named:
+        yield named
+        return
+    with _skip_when_missing(run_postgres()) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of an installed Chromium, for Playwright's ``executable_path``."""
+    path = find_program("chromium", "chromium-browser", "google-chrome")
+    if path is None:
+        pytest.skip("Chromium is not installed (apt install chromium)")
+    return path
+
+
+@contextlib.contextmanager
+def _skip_when_missing(
+    server: contextlib.AbstractContextManager[ServerT],
+) -> Iterator[ServerT]:
+    with contextlib.ExitStack() as stack:
+        try:
+            running = stack.enter_context(server)
+        except ServerMissingError as missing:
+            pytest.skip(str(missing))
+        yield running

@@ -1,0 +1,54 @@
+/** Reads the HTTP interface; every failure becomes an ApiError that says what to do. */
+
+import { noteServerTime } from "../state/clock";
+
+export class ApiError extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export type Query = Record<string, string | number | null | undefined>;
+
+export function apiPath(path: string, query: Query = {}): string {
+  const fields = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== null && value !== undefined) fields.set(name, String(value));
+  }
+  const text = fields.toString();
+  return text ? `${path}?${text}` : path;
+}
+
+export async function getJson<Answer>(path: string, signal: AbortSignal): Promise<Answer> {
+  let response: Response;
+  try {
+    response = await fetch(path, { signal, headers: { accept: "application/json" } });
+  } catch (cause) {
+    if (signal.aborted) throw cause;
+    throw new ApiError("unreachable", "The server does not answer. Is Wattscope still running?");
+  }
+  noteServerTime(response.headers.get("date"));
+  if (!response.ok) throw await problemOf(response);
+  return (await response.json()) as Answer;
+}
+
+interface Problem {
+  title?: string;
+  detail?: string;
+  code?: string;
+}
+
+async function problemOf(response: Response): Promise<ApiError> {
+  let problem: Problem = {};
+  try {
+    problem = (await response.json()) as Problem;
+  } catch {
+    // A proxy in between answers with HTML: the status alone has to do.
+  }
+  const title = problem.title ?? `The server answered ${response.status}.`;
+  const message = problem.detail && problem.detail !== title ? `${title} ${problem.detail}` : title;
+  return new ApiError(problem.code ?? `http_${response.status}`, message);
+}

@@ -1,0 +1,84 @@
+/** Which page an address shows, inside the shell. */
+
+import { useEffect } from "preact/hooks";
+
+import { DevicePage } from "./devices/DevicePage";
+import { DevicesPage } from "./devices/DevicesPage";
+import { HealthPage } from "./health/HealthPage";
+import { HomePage } from "./home/HomePage";
+import { Link } from "./parts/Link";
+import { recipeEntries } from "./shell/entries";
+import { Keys } from "./shell/Keys";
+import { Rail } from "./shell/Rail";
+import { sites } from "./state/catalogue";
+import { navigate, path } from "./state/route";
+
+export function App() {
+  useHomeAddress();
+  return (
+    <>
+      <a class="skip" href="#content">Skip to the content</a>
+      <Rail />
+      <main id="content" tabIndex={-1}>
+        <Page />
+      </main>
+      <Keys />
+    </>
+  );
+}
+
+/** "/" is the first page's address; it becomes its full one, so that a link shows the same. */
+function useHomeAddress(): void {
+  const first = recipeEntries(sites.value)[0]?.path ?? "/devices";
+  const isRoot = path.value === "/" && sites.value !== null;
+  useEffect(() => {
+    if (isRoot) navigate(first + location.search, { replace: true });
+  }, [isRoot, first]);
+}
+
+function Page() {
+  const at = path.value.replace(/\/+$/, "") || "/";
+  const title = titleFor(at);
+  useEffect(() => {
+    document.title = `${title} · Wattscope`;
+  }, [title]);
+
+  const device = /^\/devices\/(.+)$/.exec(at)?.[1];
+  if (device !== undefined) return <DevicePage id={decoded(device)} />;
+  switch (at) {
+    case "/home":
+      return <HomePage />;
+    case "/devices":
+      return <DevicesPage />;
+    case "/health":
+      return <HealthPage />;
+    case "/":
+      return recipeEntries(sites.value).length > 0 ? <HomePage /> : <DevicesPage />;
+    default:
+      return <NoPage />;
+  }
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function titleFor(at: string): string {
+  if (at.startsWith("/devices")) return "Devices";
+  return at === "/health" ? "Health" : "Home";
+}
+
+function NoPage() {
+  return (
+    <div class="nothing wide">
+      <strong>There is no page at this address.</strong>
+      <p>
+        <Link to="/">Go to the first page</Link>
+      </p>
+    </div>
+  );
+}

@@ -1,0 +1,70 @@
+/** A chart over time: lines and areas on the site's clock, gaps, crosshair, drag to zoom. */
+
+import "uplot/dist/uPlot.min.css";
+
+import { useEffect, useRef } from "preact/hooks";
+import uPlot from "uplot";
+
+import { isDark } from "../state/theme";
+import type { Span } from "../state/view";
+import { buildOptions, type ChartLine } from "./options";
+import type { GapMark } from "./marks";
+import { useExtent } from "./extent";
+
+export interface TimeChartProps {
+  /** Base unit of all lines; the axis scales it. */
+  unit: string;
+  span: Span;
+  zone: string;
+  lines: readonly ChartLine[];
+  /** Instants [ms], ascending. */
+  times: readonly number[];
+  /** One column a line, null where unknown. */
+  columns: readonly (readonly (number | null)[])[];
+  gaps?: readonly GapMark[];
+  /** Where the dotted line of the present stands [ms]. */
+  present?: number | null;
+  /** Least height; the chart fills its card [CSS px]. */
+  height: number;
+  /** Charts with the same key share their crosshair. */
+  syncKey?: string;
+  /** What the picture shows, for those who cannot see it. */
+  label: string;
+  onCursor?: (index: number | null) => void;
+  onZoom?: (span: Span | null) => void;
+}
+
+export function TimeChart(props: TimeChartProps) {
+  const box = useRef<HTMLDivElement>(null);
+  const chart = useRef<uPlot | null>(null);
+  const latest = useRef(props);
+  latest.current = props;
+  const { width, height } = useExtent(box);
+  const dark = isDark.value;
+  const shape = props.lines.map((line) => `${line.label}${line.isHidden ? 0 : 1}`).join("|");
+
+  useEffect(() => {
+    if (box.current === null || width === 0) return;
+    const options = buildOptions(() => latest.current, { width, height });
+    const made = new uPlot(options, dataOf(latest.current), box.current);
+    chart.current = made;
+    return () => {
+      made.destroy();
+      chart.current = null;
+    };
+  }, [shape, props.unit, props.zone, props.span.start, props.span.end, dark, width, height]);
+
+  useEffect(() => {
+    chart.current?.setData(dataOf(latest.current));
+  }, [props.times, props.columns, props.gaps, props.present]);
+
+  return (
+    <div class="chart" style={{ minHeight: `${props.height}px` }} ref={box} role="img" aria-label={props.label} />
+  );
+}
+
+function dataOf(props: TimeChartProps): uPlot.AlignedData {
+  // uPlot reads and never writes; its type does not say so.
+  const columns = props.columns as (number | null)[][];
+  return [props.times.map((ms) => ms / 1000), ...columns];
+}

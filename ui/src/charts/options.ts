@@ -1,0 +1,173 @@
+/** Turns a chart's wishes into uPlot's options. */
+
+import uPlot from "uplot";
+
+import { formatDecimal, scaleFor } from "../format/number";
+import type { TimeChartProps } from "./TimeChart";
+import type { Extent } from "./extent";
+import { drawEnds, drawGaps, drawInstant } from "./marks";
+import { colourOf, fade, type Role } from "./palette";
+import { tickLabel, ticksFor } from "./ticks";
+
+export interface ChartLine {
+  label: string;
+  role: Role;
+  /** Strength of the area down to zero, 0 to 1. */
+  fill?: number;
+  width?: number;
+  dash?: number[];
+  isHidden?: boolean;
+  /** Draws steps that hold until the next instant. */
+  isStepped?: boolean;
+  /** A dot at the newest value. */
+  hasEnd?: boolean;
+  /** The lower edge of a band whose upper edge is the line before it. */
+  closesBand?: boolean;
+}
+
+/** A drag shorter than this is a click [CSS px]. */
+const SMALLEST_DRAG_PX = 8;
+const TICK_ROOM_PX = 46;
+
+export function buildOptions(props: () => TimeChartProps, { width, height }: Extent): uPlot.Options {
+  const { lines, span, zone, unit, syncKey } = props();
+  const font = `11px ${getComputedStyle(document.body).fontFamily}`;
+  const axis = { font, stroke: colourOf("muted"), ticks: { show: false } };
+  const most = Math.max(2, Math.floor((width - 60) / TICK_ROOM_PX));
+  const bands = lines.flatMap((line, i) =>
+    line.closesBand ? [{ series: [i, i + 1] as [number, number], fill: fade(colourOf(line.role), 0.16) }] : [],
+  );
+
+  const options: uPlot.Options = {
+    width,
+    height,
+    padding: [18, 18, 0, 0],
+    legend: { show: false },
+    scales: {
+      x: { time: true, range: () => [props().span.start / 1000, props().span.end / 1000] },
+      y: { range: yRange },
+    },
+    axes: [
+      {
+        ...axis,
+        size: 26,
+        gap: 6,
+        grid: { show: false },
+        splits: () => ticksFor(span.start, span.end, zone, most).map((ms) => ms / 1000),
+        values: (_u, splits) => splits.map((s) => tickLabel(s * 1000, span.start, span.end, zone)),
+      },
+      {
+        ...axis,
+        size: 42,
+        gap: 6,
+        space: 34,
+        grid: { stroke: colourOf("line"), width: 1 },
+        values: (_u, splits) => axisNumbers(splits, unit),
+      },
+    ],
+    series: [{}, ...lines.map((line) => seriesOf(line))],
+    bands,
+    cursor: cursorOf(props),
+    hooks: {
+      drawClear: [(u) => drawGaps(u, props().gaps ?? [])],
+      draw: [
+        (u) => {
+          drawAxisUnit(u, unit, font);
+          drawInstant(u, props().present ?? null);
+          drawEnds(u, props().lines.map((line) => line.hasEnd === true));
+        },
+      ],
+      setCursor: [(u) => props().onCursor?.(u.cursor.left !== undefined && u.cursor.left >= 0 ? (u.cursor.idx ?? null) : null)],
+      setSelect: [(u) => takeSelection(u, props)],
+    },
+  };
+  if (syncKey !== undefined && options.cursor) {
+    options.cursor.sync = { key: syncKey, setSeries: false, scales: ["x", null] };
+  }
+  return options;
+}
+
+function seriesOf(line: ChartLine): uPlot.Series {
+  const colour = colourOf(line.role);
+  const series: uPlot.Series = {
+    label: line.label,
+    show: line.isHidden !== true,
+    stroke: line.closesBand ? "transparent" : colour,
+    width: line.width ?? 1.5,
+    spanGaps: false,
+    points: { show: isAlone, size: 4, fill: colour },
+  };
+  if (line.fill) series.fill = fade(colour, line.fill);
+  if (line.dash) series.dash = line.dash;
+  const stepped = uPlot.paths.stepped;
+  if (line.isStepped && stepped) series.paths = stepped({ align: 1 });
+  return series;
+}
+
+/** A known point between two unknown ones has no line: it is drawn as a point. */
+function isAlone(u: uPlot, s: number, from: number, to: number): boolean {
+  const ys = u.data[s] ?? [];
+  if (to - from > 400) return false;
+  for (let i = from; i <= to; i += 1) {
+    if (ys[i] != null && ys[i - 1] == null && ys[i + 1] == null) return true;
+  }
+  return false;
+}
+
+/** Zero belongs to every axis of power and energy; a flat chart still needs some height. */
+function yRange(u: uPlot, low: number | null, high: number | null): [number, number] {
+  const unitful = low === null || high === null ? [0, 1] : [low, high];
+  let min = unitful[0] ?? 0;
+  let max = unitful[1] ?? 1;
+  const isNarrow = min > 0 && (max - min) / max < 0.3;
+  if (!isNarrow || u.series.some((line) => line.fill != null)) min = Math.min(0, min);
+  if (max <= min) max = min + (Math.abs(min) > 0 ? Math.abs(min) * 0.1 : 1);
+  const room = (max - min) * 0.08;
+  return [min < 0 || isNarrow ? min - room * (min === 0 ? 0 : 1) : min, max + room];
+}
+
+function axisNumbers(splits: number[], unit: string): string[] {
+  const scale = scaleFor(Math.max(...splits.map(Math.abs), 0), unit);
+  const step = Math.abs((splits[1] ?? 1) - (splits[0] ?? 0)) / scale.factor;
+  const decimals = Math.min(3, Math.max(0, Math.ceil(-Math.log10(step || 1) - 1e-9)));
+  const needsMore = Math.abs(step * 10 ** decimals - Math.round(step * 10 ** decimals)) > 1e-6;
+  return splits.map((value) => formatDecimal(value / scale.factor, decimals + (needsMore ? 1 : 0)));
+}
+
+function drawAxisUnit(u: uPlot, unit: string, font: string): void {
+  const max = Math.max(Math.abs(u.scales["y"]?.max ?? 0), Math.abs(u.scales["y"]?.min ?? 0));
+  const highest = Math.max(0, ...((u.axes[1] as { _splits?: number[] })._splits ?? [max]).map(Math.abs));
+  const ratio = devicePixelRatio || 1;
+  u.ctx.save();
+  u.ctx.font = font.replace("11px", `${11 * ratio}px`);
+  u.ctx.fillStyle = colourOf("muted");
+  u.ctx.textAlign = "right";
+  u.ctx.textBaseline = "top";
+  u.ctx.fillText(scaleFor(highest, unit).unit, u.bbox.left - 6 * ratio, 1 * ratio);
+  u.ctx.restore();
+}
+
+function cursorOf(props: () => TimeChartProps): uPlot.Cursor {
+  return {
+    y: false,
+    points: { size: 7, width: 2 },
+    drag: { x: props().onZoom !== undefined, y: false, setScale: false },
+    bind: {
+      dblclick: () => () => {
+        props().onZoom?.(null);
+        return null;
+      },
+    },
+  };
+}
+
+function takeSelection(u: uPlot, props: () => TimeChartProps): void {
+  const { left, width } = u.select;
+  if (width < SMALLEST_DRAG_PX) return;
+  u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+  // Charts that share a crosshair share the drag: only the one under the pointer acts on it.
+  if (!u.over.matches(":hover")) return;
+  const start = u.posToVal(left, "x") * 1000;
+  const end = u.posToVal(left + width, "x") * 1000;
+  props().onZoom?.({ start: Math.round(start / 1000) * 1000, end: Math.round(end / 1000) * 1000 });
+}

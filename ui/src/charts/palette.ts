@@ -1,0 +1,23 @@
+/** Colours by role for drawing on a canvas, read from the style sheet so that they exist once. */
+
+export type Role =
+  | "solar"
+  | "grid-in"
+  | "grid-out"
+  | "battery"
+  | "home"
+  | "ink"
+  | "muted"
+  | "line"
+  | "hatch"
+  | "card";
+
+export function colourOf(role: Role): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${role}`).trim();
+}
+
+/** The same colour, thinner. */
+export function fade(colour: string, alpha: number): string {
+  const share = Math.round(Math.min(1, Math.max(0, alpha)) * 255);
+  return `${colour}${share.toString(16).padStart(2, "0")}`;
+}

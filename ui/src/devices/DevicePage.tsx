@@ -1,0 +1,134 @@
+/** One device: every quantity with value, age and the last 24 hours; a click opens its chart. */
+
+import { useState } from "preact/hooks";
+
+import { apiPath } from "../api/client";
+import { useFetched } from "../api/fetching";
+import type { Bucket, Device, LatestValue, Readings } from "../api/types";
+import { Spark } from "../charts/Spark";
+import { formatValue } from "../format/number";
+import { instantFields } from "../format/period";
+import { formatAge } from "../format/time";
+import { Card } from "../parts/Card";
+import { Link } from "../parts/Link";
+import { Failed, Nothing, Waiting } from "../parts/States";
+import { PageHead } from "../shell/PageHead";
+import { RangeControl } from "../shell/RangeControl";
+import { nowMs, serverNow } from "../state/clock";
+import { deviceAgeS, isSilent } from "./age";
+import { QuantityChart } from "./QuantityChart";
+import { KIND_WORDS } from "./tree";
+
+const REFRESH_MS = 5_000;
+const SPARK_REFRESH_MS = 300_000;
+const DAY_MS = 86_400_000;
+const QUARTER_MS = 900_000;
+
+export function DevicePage({ id }: { id: string }) {
+  const fetched = useFetched<Device>(`/api/devices/${encodeURIComponent(id)}`, REFRESH_MS);
+  const device = fetched.answer;
+  // A device that vanishes or fails later keeps its last answer; the ages tell.
+  if (device === null) {
+    return (
+      <>
+        <PageHead title="Device" />
+        {fetched.error !== null ? <Failed error={fetched.error} retry={fetched.reload} /> : <Waiting height={240} />}
+      </>
+    );
+  }
+  return <Shown device={device} />;
+}
+
+function Shown({ device }: { device: Device }) {
+  const [chosen, setChosen] = useState<string | null>(null);
+  const opened = device.quantities.find((one) => one.name === chosen) ?? null;
+  const silent = isSilent(device);
+  nowMs.value;
+  const age = deviceAgeS(device);
+  return (
+    <>
+      <PageHead title={device.name}>
+        <RangeControl />
+      </PageHead>
+      <p class="summary">
+        <Link to="/devices">Devices</Link>
+        {" · "}
+        {KIND_WORDS[device.kind] ?? device.kind}
+        {device.name !== device.id && ` · ${device.id}`}
+        {device.rating_w !== null && ` · rated ${formatValue(device.rating_w, "W")}`}
+        {" · "}
+        <span class={silent ? "warn-text" : ""}>
+          {age === null ? "never heard" : `${silent ? "silent, last reading" : "last reading"} ${formatAge(age)} ago`}
+        </span>
+      </p>
+      {opened !== null && <QuantityChart key={opened.name} device={device} quantity={opened} onClose={() => setChosen(null)} />}
+      {device.quantities.length === 0 ? (
+        <Nothing title="This device has not sent any quantity yet." />
+      ) : (
+        <Card title="Quantities" aside="last 24 hours at the right; a click opens the chart" class="flush">
+          <div role="list">
+            {device.quantities.map((quantity) => (
+              <div role="listitem" key={quantity.name}>
+                <QuantityRow
+                  device={device}
+                  quantity={quantity}
+                  isOpen={quantity.name === chosen}
+                  onOpen={() => setChosen(quantity.name === chosen ? null : quantity.name)}
+                />
+              </div>
+            ))}
+          </div>
+        </Card>
+      )}
+    </>
+  );
+}
+
+interface RowProps {
+  device: Device;
+  quantity: LatestValue;
+  isOpen: boolean;
+  onOpen: () => void;
+}
+
+function QuantityRow({ device, quantity, isOpen, onOpen }: RowProps) {
+  const ageS = quantity.measured_at === null ? null : (serverNow() - Date.parse(quantity.measured_at)) / 1000;
+  const isOld = ageS === null || ageS > device.stale_after_s;
+  return (
+    <button type="button" class={`quantity-row${isOpen ? " open" : ""}`} aria-expanded={isOpen} onClick={onOpen} data-testid={`quantity-${quantity.name}`}>
+      <span>
+        <strong>{quantity.title}</strong>
+        <small class="mono">{quantity.name}</small>
+      </span>
+      <span class={`quantity-value number${isOld ? " old" : ""}`}>
+        {formatValue(quantity.value, quantity.unit)}
+        <small>{ageS === null ? "never" : `${formatAge(ageS)} ago`}</small>
+      </span>
+      <DaySpark device={device} quantity={quantity} />
+    </button>
+  );
+}
+
+function DaySpark({ device, quantity }: { device: Device; quantity: LatestValue }) {
+  // Whole quarter hours, so that the address changes only when a new one begins.
+  const end = Math.ceil(serverNow() / QUARTER_MS) * QUARTER_MS;
+  const start = end - DAY_MS;
+  const fetched = useFetched<Readings<Bucket>>(
+    apiPath(`/api/devices/${encodeURIComponent(device.id)}/readings`, {
+      quantity: quantity.name,
+      ...instantFields(start, end),
+      interval: "15m",
+    }),
+    SPARK_REFRESH_MS,
+  );
+  if (fetched.answer === null) return <span class="spark" />;
+  const byTime = new Map(fetched.answer.points.map((point) => [Date.parse(point.t), point]));
+  const times: number[] = [];
+  const values: (number | null)[] = [];
+  for (let at = start; at < end; at += QUARTER_MS) {
+    const point = byTime.get(at);
+    times.push(at);
+    values.push(point === undefined ? null : quantity.kind === "gauge" ? point.mean : point.increase);
+  }
+  return <Spark times={times} values={values} start={start} end={end} label={`${quantity.title}, last 24 hours`} />;
+}

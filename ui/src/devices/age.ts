@@ -1,0 +1,13 @@
+import { serverNow } from "../state/clock";
+import type { Device } from "../api/types";
+
+/** Age of a device's newest reading now [s], or null when it never reported. */
+export function deviceAgeS(device: Device): number | null {
+  if (device.last_measured_at === null) return null;
+  return Math.max(0, (serverNow() - Date.parse(device.last_measured_at)) / 1000);
+}
+
+export function isSilent(device: Device): boolean {
+  const age = deviceAgeS(device);
+  return age === null || device.is_stale || age > device.stale_after_s;
+}

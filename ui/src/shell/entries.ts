@@ -1,0 +1,29 @@
+/** The entries of the navigation: one per recipe in use that has a page, then what every site has. */
+
+import type { FunctionComponent } from "preact";
+
+import type { Site } from "../api/types";
+import { DevicesIcon, HealthIcon, HomeIcon } from "./icons";
+
+export interface Entry {
+  path: string;
+  title: string;
+  Icon: FunctionComponent;
+}
+
+/** Recipes that have a page, in the order of the rail. */
+const RECIPE_ENTRIES: readonly (Entry & { recipe: string })[] = [
+  { recipe: "home", path: "/home", title: "Home", Icon: HomeIcon },
+];
+
+export const SITE_ENTRIES: readonly Entry[] = [
+  { path: "/devices", title: "Devices", Icon: DevicesIcon },
+  { path: "/health", title: "Health", Icon: HealthIcon },
+];
+
+/** Before the sites are known, every recipe's page is offered: an address must not lead nowhere. */
+export function recipeEntries(sites: readonly Site[] | null): readonly Entry[] {
+  if (sites === null || sites.length === 0) return RECIPE_ENTRIES;
+  const inUse = new Set(sites.flatMap((site) => site.recipes));
+  return RECIPE_ENTRIES.filter((entry) => inUse.has(entry.recipe));
+}
