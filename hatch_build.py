@@ -8,6 +8,7 @@ refuses to go on with a page that could not be built. By hand: ``python hatch_bu
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -97,14 +98,25 @@ def _read_stamp() -> str | None:
 
 
 def _install_packages() -> None:
-    """Fetches what the lock names, unless that very lock is installed already."""
-    lock = hashlib.sha256((_UI / "package-lock.json").read_bytes()).hexdigest()
-    mark = _UI / "node_modules" / _STAMP
-    if mark.is_file() and mark.read_text(encoding="ascii") == lock:
+    """Fetches what the lock names, unless it is all there."""
+    if _read_needed(_UI / "package-lock.json") <= _read_needed(
+        _UI / "node_modules" / ".package-lock.json"
+    ):
         return
     # Type checker and types are for developers; the build takes types away without checking.
     _run_node("fetch the page's packages", ["ci", "--omit=dev", "--loglevel=error"])
-    mark.write_text(lock, encoding="ascii")
+
+
+def _read_needed(lock: Path) -> set[tuple[str, str]]:
+    """Folders and versions of the packages that every machine needs, as npm wrote them down."""
+    if not lock.is_file():
+        return set()
+    packages = json.loads(lock.read_text(encoding="utf-8"))["packages"]
+    return {
+        (folder, package["version"])
+        for folder, package in packages.items()
+        if folder and not package.get("dev") and not package.get("optional")
+    }
 
 
 def _run_node(purpose: str, arguments: list[str]) -> None:

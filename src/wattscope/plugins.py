@@ -28,7 +28,7 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
     "log": {"segments": Plugin("wattscope.logs.segment_log:SegmentLog")},
     "store": {"duckdb": Plugin("wattscope.stores.duckdb_store:DuckdbStore")},
     "live": {"memory": Plugin("wattscope.live.memory_view:MemoryView")},
-    "simulator": {"home": Plugin("wattscope.simulate.home:HomeSimulator")},
+    "simulator": {"home": Plugin("wattscope.simulate.home_messages:messages_at")},
     "detector": {"copied_day": Plugin("wattscope.detectors.copied_day:find_copied_days")},
 }
 """Role to name to plugin."""
@@ -50,6 +50,6 @@ def load_plugin(role: str, name: str) -> Any:  # noqa: ANN401  # a class of any 
     except ModuleNotFoundError as fault:
         if plugin.extra is None:
             raise
-        raise SettingsError([
-            f"{role} {name} needs {fault.name}; run pip install 'wattscope[{plugin.extra}]'"
-        ]) from fault
+        raise SettingsError(
+            [f"{role} {name} needs {fault.name}; run pip install 'wattscope[{plugin.extra}]'"]
+        ) from fault

@@ -146,9 +146,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     site: SiteSettings = SiteSettings()
     server: ServerSettings = ServerSettings()
     broker: BrokerSettings = BrokerSettings()
-    sources: tuple[SourceSettings, ...] = (
-        SourceSettings(profiles=("xcel-itron", "shelly-gen2")),
-    )
+    sources: tuple[SourceSettings, ...] = (SourceSettings(profiles=("xcel-itron", "shelly-gen2")),)
     devices: tuple[DeviceSettings, ...] = ()
     storage: StorageSettings = StorageSettings()
     ingest: IngestSettings = IngestSettings()

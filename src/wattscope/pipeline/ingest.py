@@ -18,7 +18,6 @@ import structlog
 from wattscope.core.errors import TransientError
 from wattscope.pipeline.intake import Intake, Prepared
 from wattscope.pipeline.persist import Persist
-from wattscope.pipeline.tally import Tally
 from wattscope.ports import EventLog, LogRecord, Source
 
 _log = structlog.get_logger()
@@ -28,11 +27,10 @@ _RETRY_S = 1.0
 class Ingest:
     """One source's way into the log."""
 
-    def __init__(self, intake: Intake, log: EventLog, persist: Persist, tally: Tally) -> None:
+    def __init__(self, intake: Intake, log: EventLog, persist: Persist) -> None:
         self._intake = intake
         self._event_log = log
         self._persist = persist
-        self._tally = tally
 
     async def run(self, source: Source) -> None:
         """Take groups until cancelled."""

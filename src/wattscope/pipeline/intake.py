@@ -183,6 +183,7 @@ class Intake:
         tally = self._tally
         tally.messages += len(messages)
         tally.by_source[self._source] += len(messages)
+        tally.hear([message.topic for message in messages])
         if messages:
             tally.last_received_us[self._source] = messages[-1].received_at_us
         tally.received += n_values + n_duplicate + len(aside)

@@ -8,7 +8,10 @@ part of the sum.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+MAX_TOPICS = 500
 
 
 @dataclass(slots=True)
@@ -29,6 +32,15 @@ class Tally:
     """Messages by source."""
     last_received_us: dict[str, int] = field(default_factory=dict)
     """Instant of the newest message by source [µs]."""
+
+    topics: dict[str, int] = field(default_factory=dict)
+    """Messages by topic, for the first ``MAX_TOPICS`` topics heard."""
+
+    def hear(self, topics: Sequence[str]) -> None:
+        """Count messages by topic while there are few topics."""
+        if len(self.topics) < MAX_TOPICS:
+            for topic in topics:
+                self.topics[topic] = self.topics.get(topic, 0) + 1
 
     @property
     def quarantined(self) -> int:

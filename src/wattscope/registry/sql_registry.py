@@ -33,7 +33,9 @@ class SqlRegistry:
     def reload(self) -> None:
         """Read everything again."""
         with self._lock, self._database.begin() as connection:
-            self._sites = {row.id: Site(**row._mapping) for row in connection.execute(select(sites))}
+            self._sites = {
+                row.id: Site(**row._mapping) for row in connection.execute(select(sites))
+            }
             self._devices = {
                 row.id: _device_from(dict(row._mapping))
                 for row in connection.execute(select(devices))

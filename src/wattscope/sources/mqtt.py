@@ -16,22 +16,27 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import structlog
-from mqttium import ConnectRefusedError, MQTTError, MQTTProtocolVersion
-from mqttium.api import AsyncClient
-from mqttium.types import Message, Properties
 
 from wattscope.core.errors import SettingsError
 from wattscope.ports import RawMessage
+from wattscope.sources.mqtt_codec import Greeting, MalformedPacketError, MqttVersion, Receipt
+from wattscope.sources.mqtt_link import LinkEnd, LinkError, LinkPlan, MqttLink, open_link
+from wattscope.sources.mqtt_reader import MAX_PACKET_BYTES
 
 _log = structlog.get_logger()
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
-MAX_PACKET_BYTES = 64 * 1024 * 1024
-"""A larger packet ends the connection; what is beyond 64 KiB is set aside by its head."""
+MAX_WAITING_BYTES = 16 * 1024 * 1024
+"""Payload that waits in memory before the socket is no longer read; one message may exceed it."""
 SESSION_EXPIRY_S = 7 * 24 * 3600
 """How long an MQTT 5 broker keeps our session while we are away [s]."""
-_UNSUPPORTED_PROTOCOL = {1, 0x84}
-"""CONNACK codes of a broker that speaks another version (MQTT 3.1.1, 3.2.2.3; MQTT 5, 3.2.2.2)."""
+KEEPALIVE_S = 30
+"""A broker that is silent for so long is given up [s]."""
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.5, 60.0
+_STEADY_S = 5.0
+"""A connection that lasted as long counts as good: the next one starts without a long wait [s]."""
+_MAX_RECEIVE_MAXIMUM = 0xFFFF
+_NO_USE_TO_HURRY = {LinkEnd.TAKEN_OVER, LinkEnd.PROTOCOL}
+"""Ends that the next connection would only meet again, or pass on to another program."""
 
 
 class LinkState(Enum):
@@ -68,7 +73,11 @@ class MqttOptions:
     def __post_init__(self) -> None:
         """Check the address."""
         parts = urlsplit(self.url)
-        if parts.scheme not in _PORTS or not parts.hostname:
+        try:
+            is_usable = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # a port that is no number, or beyond 65,535
+            is_usable = False
+        if not is_usable:
             raise SettingsError(
                 [f"url {self.url!r} is no MQTT address; write mqtt://host:1883 or mqtts://host"]
             )
@@ -102,116 +111,193 @@ class MqttSource:
         self.options = options
         self.state = LinkState.STOPPED
         self.detail = ""
-        """Why the link is not up, in words."""
+        """Why the link is not up, in words; or which filters the broker did not grant."""
         self._now_us = now_us
         self._draw = draw
-        self._protocol = MQTTProtocolVersion.MQTTv5
-        self._client = self._build_client()
-
-    def _build_client(self) -> AsyncClient:
-        options = self.options
-        parts = urlsplit(options.url)
-        is_v5 = self._protocol is MQTTProtocolVersion.MQTTv5
-        expiry = Properties({"session_expiry_interval": SESSION_EXPIRY_S})
-        return AsyncClient(
-            options.client_id,
-            protocol=self._protocol,
-            clean_start=False,
-            connect_properties=expiry if is_v5 else None,
-            keepalive=30,
-            username=options.username or (unquote(parts.username) if parts.username else None),
-            password=options.password or (unquote(parts.password) if parts.password else None),
-            manual_ack=True,
-            max_inbound_inflight=2 * options.max_waiting if is_v5 else None,
-            max_iterator_messages=options.max_waiting,
-            max_iterator_bytes=2 * MAX_PACKET_BYTES,
-            maximum_packet_size=MAX_PACKET_BYTES,
-            reconnect=None,
-        )
+        self._speaks_v5 = True
+        """Until the broker says otherwise."""
+        self._link: MqttLink | None = None
+        self._n_links = 0
+        self._stop = asyncio.Event()
+        """Set when the newest ``receive`` is over."""
 
     async def receive(self) -> AsyncIterator[Sequence[RawMessage]]:
-        """Groups of messages as they gather; waits for ever for a broker that is away.
+        """Groups of messages as they gather, until ``close``; waits for a broker that is away.
 
         Every new connection subscribes again: a broker that lost our session would otherwise
         stay silent without an error.
         """
-        while True:
-            await self._connect()
-            messages = self._client.messages()
-            try:
-                async for first in messages:
-                    yield await self._gather(first, messages)
-            except MQTTError as fault:
-                self.detail = str(fault)
-            self.state = LinkState.CONNECTING
-            _log.warning("broker lost", source=self.name, reason=self.detail)
-
-    async def _gather(self, first: Message, messages: AsyncIterator[Message]) -> list[RawMessage]:
-        """The first message with those that wait behind it; never waits itself."""
-        waiting = min(self._client.stats().delivery.iterator_queued, self.options.max_group - 1)
-        group = [first]
-        for _ in range(waiting):
-            group.append(await anext(messages))
-        received_at_us = self._now_us()
-        return [_to_raw(message, received_at_us) for message in group]
+        # A run that failed in the middle may not have been collected yet: it holds our client id.
+        self._end_run()
+        stop = self._stop = asyncio.Event()
+        self.state = LinkState.CONNECTING
+        backoff = _Backoff(self._draw)
+        try:
+            while not stop.is_set():
+                fault: Exception | None
+                opened_s = asyncio.get_running_loop().time()
+                try:
+                    link = await self._open(stop)
+                    while group := await link.take(self.options.max_group):
+                        yield group
+                    fault = link.fault
+                    backoff.note_lasted(asyncio.get_running_loop().time() - opened_s)
+                except (LinkError, MalformedPacketError, OSError) as failure:
+                    fault = failure
+                if not stop.is_set():
+                    self._note(fault)
+                    await _sleep_until(stop, backoff.draw_delay_s(fault))
+        finally:
+            if self._stop is stop:
+                self._end_run()
 
     async def acknowledge(self, messages: Sequence[RawMessage]) -> None:
         """Tell the broker that these are safe; after a lost connection it sends them again."""
-        try:
-            for message in messages:
-                if isinstance(message.receipt, Message):
-                    await self._client.ack(message.receipt)
-        except MQTTError as fault:
-            _log.info("acknowledgement not sent", source=self.name, reason=str(fault))
+        link = self._link
+        if link is not None:
+            number = link.number
+            link.acknowledge(
+                [
+                    receipt.mid
+                    for message in messages
+                    if isinstance(receipt := message.receipt, Receipt)
+                    and receipt.connection == number
+                ]
+            )
 
     async def close(self) -> None:
         """End the connection; the broker keeps the session."""
+        link = self._link
+        self._end_run()
+        if link is not None:
+            await link.wait_closed()
+
+    def _end_run(self) -> None:
+        self._stop.set()
         self.state = LinkState.STOPPED
-        await self._client.disconnect()
+        link, self._link = self._link, None
+        if link is not None:
+            link.leave()
 
-    async def _connect(self) -> None:
-        """Connect and subscribe, however long it takes."""
-        host, port = self.options.address
-        delay_s = _FIRST_DELAY_S
-        self.state = LinkState.CONNECTING
-        while True:
-            self._client = self._build_client()
-            try:
-                await self._client.connect(host, port, ssl=self._tls())
-                for pattern in self.options.filters:
-                    await self._client.subscribe(pattern, qos=self.options.qos)
-            except (MQTTError, OSError) as fault:
-                await self._client.disconnect()
-                if self._falls_back(fault):
-                    continue
-                reason = str(fault) or "no answer"
-                if self.detail != reason:
-                    _log.warning("broker not reached", source=self.name, reason=reason)
-                self.detail = reason
-                await asyncio.sleep(delay_s * (0.5 + self._draw()))
-                delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
-                continue
-            self.state, self.detail = LinkState.CONNECTED, ""
-            _log.info("broker reached", source=self.name, host=host, port=port)
+    async def _open(self, stop: asyncio.Event) -> MqttLink:
+        """A link in MQTT 5, or in 3.1.1 where the broker does not take that."""
+        try:
+            if self._speaks_v5:
+                return await self._open_as(MqttVersion.V5, stop)
+        except LinkError as fault:
+            if fault.end not in {LinkEnd.OTHER_VERSION, LinkEnd.UNANSWERED}:
+                raise
+            # One that closes without a word may as well be about to stop: ask it again next time.
+            self._speaks_v5 = fault.end is LinkEnd.UNANSWERED
+        try:
+            return await self._open_as(MqttVersion.V311, stop)
+        except LinkError as fault:
+            self._speaks_v5 |= fault.end is LinkEnd.OTHER_VERSION
+            raise
+
+    async def _open_as(self, version: MqttVersion, stop: asyncio.Event) -> MqttLink:
+        self._n_links += 1
+        plan = _build_plan(self.options)
+        link = await open_link(plan, version, self._n_links, self._now_us, self._announce)
+        if stop.is_set():
+            link.leave()
+        else:
+            self._link = link
+        return link
+
+    def _announce(self, refused_filters: Sequence[str]) -> None:
+        """The link is up and the broker has answered the subscription."""
+        if self._stop.is_set():
             return
+        host, port = self.options.address
+        self.state, self.detail = LinkState.CONNECTED, "; ".join(refused_filters)
+        _log.info("broker reached", source=self.name, host=host, port=port)
+        if refused_filters:
+            _log.warning("filters refused", source=self.name, reason=self.detail)
 
-    def _falls_back(self, fault: Exception) -> bool:
-        """Whether the broker refused MQTT 5, so that 3.1.1 is to be tried at once."""
-        is_v5 = self._protocol is MQTTProtocolVersion.MQTTv5
-        if not (is_v5 and isinstance(fault, ConnectRefusedError)):
-            return False
-        if fault.reason_code not in _UNSUPPORTED_PROTOCOL:
-            return False
-        self._protocol = MQTTProtocolVersion.MQTTv311
-        return True
-
-    def _tls(self) -> ssl.SSLContext | None:
-        if urlsplit(self.options.url).scheme != "mqtts":
-            return None
-        return ssl.create_default_context(cafile=self.options.ca_file)
+    def _note(self, fault: Exception | None) -> None:
+        """Say what happened; once, however often it happens again."""
+        reason = _describe(fault, self.options.address)
+        if self.state is LinkState.CONNECTED:
+            _log.warning("broker lost", source=self.name, reason=reason)
+        elif self.detail != reason:
+            _log.warning("broker not reached", source=self.name, reason=reason)
+        self.state, self.detail = LinkState.CONNECTING, reason
 
 
-def _to_raw(message: Message, received_at_us: int) -> RawMessage:
-    return RawMessage(
-        message.topic, message.payload, received_at_us, message.retain, message.dup, message
+class _Backoff:
+    """How long to wait before the next connection."""
+
+    def __init__(self, draw: Callable[[], float]) -> None:
+        self._draw = draw
+        self._delay_s = _FIRST_DELAY_S
+
+    def note_lasted(self, lasted_s: float) -> None:
+        """Begin anew after a link that lasted [s]."""
+        if lasted_s >= _STEADY_S:
+            self._delay_s = _FIRST_DELAY_S
+
+    def draw_delay_s(self, fault: Exception | None) -> float:
+        """Half to one and a half of a delay that doubles each time [s]."""
+        delay_s = self._delay_s
+        self._delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
+        if isinstance(fault, MalformedPacketError) or (
+            isinstance(fault, LinkError) and fault.end in _NO_USE_TO_HURRY
+        ):
+            delay_s = _LONGEST_DELAY_S
+        return delay_s * (0.5 + self._draw())
+
+
+async def _sleep_until(stop: asyncio.Event, delay_s: float) -> None:
+    """Sleep, but wake when ``stop`` is set."""
+    try:
+        async with asyncio.timeout(delay_s):
+            await stop.wait()
+    except TimeoutError:
+        return
+
+
+def _build_plan(options: MqttOptions) -> LinkPlan:
+    parts = urlsplit(options.url)
+    host, port = options.address
+    greeting = Greeting(
+        client_id=options.client_id,
+        username=options.username or (unquote(parts.username) if parts.username else None),
+        password=options.password or (unquote(parts.password) if parts.password else None),
+        keepalive_s=KEEPALIVE_S,
+        session_expiry_s=SESSION_EXPIRY_S,
+        # Enough under way that the broker sends on while a group is being committed.
+        receive_maximum=min(2 * options.max_waiting, _MAX_RECEIVE_MAXIMUM),
     )
+    return LinkPlan(
+        host=host,
+        port=port,
+        greeting=greeting,
+        filters=options.filters,
+        qos=options.qos,
+        max_waiting=options.max_waiting,
+        max_waiting_bytes=MAX_WAITING_BYTES,
+        tls=_build_tls(options) if parts.scheme == "mqtts" else None,
+        max_packet_bytes=MAX_PACKET_BYTES,
+    )
+
+
+def _build_tls(options: MqttOptions) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=options.ca_file)
+    except OSError as fault:
+        words = f"TLS: ca_file {options.ca_file} cannot be used: {fault.strerror or fault}"
+        raise LinkError(LinkEnd.REFUSED, words) from fault
+
+
+def _describe(fault: Exception | None, address: tuple[str, int]) -> str:
+    """What happened, in words for the health page."""
+    if isinstance(fault, ssl.SSLCertVerificationError):
+        words = fault.verify_message
+        return f"TLS: the broker's certificate is not trusted: {words}; see ca_file"
+    if isinstance(fault, ssl.SSLError):
+        return f"TLS: {fault.reason or fault}; does this port speak TLS?"
+    if isinstance(fault, OSError):
+        host, port = address
+        return f"{host}:{port} is not reached: {fault.strerror or fault}"
+    return str(fault)

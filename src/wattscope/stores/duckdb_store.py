@@ -123,8 +123,10 @@ class DuckdbStore:
         self._writer.unregister("new_rows")
         first = int(rows.measured_at_us.min()) // self._manifest.chunk_us
         last = int(rows.measured_at_us.max()) // self._manifest.chunk_us
-        numbers = {first} if first == last else set(
-            np.unique(rows.measured_at_us // self._manifest.chunk_us).tolist()
+        numbers = (
+            {first}
+            if first == last
+            else set(np.unique(rows.measured_at_us // self._manifest.chunk_us).tolist())
         )
         self._tail_spans[tail] |= {number * self._manifest.chunk_us for number in numbers}
         self._n_tail += len(rows)
@@ -322,9 +324,7 @@ class DuckdbStore:
         self._marks.raise_to(newest.series_id, newest.measured_at_us)
 
 
-def _describe_conflicts(
-    rows: Batch, kept: npt.NDArray[np.float64]
-) -> tuple[Quarantined, ...]:
+def _describe_conflicts(rows: Batch, kept: npt.NDArray[np.float64]) -> tuple[Quarantined, ...]:
     """What is kept aside for rows whose key already has another value."""
     return tuple(
         Quarantined(
@@ -344,5 +344,3 @@ def _describe_conflicts(
             strict=True,
         )
     )
-
-

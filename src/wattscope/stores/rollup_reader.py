@@ -56,10 +56,12 @@ class RollupReader:
         by_zone = self._edges_by_site(series, level, start_us, end_us)
         low = min((int(edges[0]) for _, edges in by_zone), default=start_us)
         high = max((int(edges[-1]) for _, edges in by_zone), default=end_us)
-        parts = concat_rollups([
-            self._read_stored(cursor, snapshot, series, fine, low, high),
-            self.compute_open(cursor, snapshot, series, fine, high),
-        ])
+        parts = concat_rollups(
+            [
+                self._read_stored(cursor, snapshot, series, fine, low, high),
+                self.compute_open(cursor, snapshot, series, fine, high),
+            ]
+        )
         merged = [
             merge_rollups(_of_series(parts, chosen), edges, FINE_LEVELS[fine])
             for chosen, edges in by_zone
@@ -136,10 +138,12 @@ class RollupReader:
         rows = to_batch(answer)
         older = ~np.isin(lead.series_id, rows.series_id)
         kept = lead.take(older)
-        return Batch(*(
-            np.concatenate([getattr(kept, name), getattr(rows, name)])
-            for name in Batch.__slots__
-        ))
+        return Batch(
+            *(
+                np.concatenate([getattr(kept, name), getattr(rows, name)])
+                for name in Batch.__slots__
+            )
+        )
 
     def _read_stored(
         self,

@@ -85,7 +85,9 @@ def _make_local_days(
 
 def _make_table(cursor: duckdb.DuckDBPyConnection, name: str, table: Table) -> None:
     """A small table of ours, such as ``devices``; texts, numbers and nulls only."""
-    columns = ", ".join(f'"{column}" {_type_of(table, at)}' for at, column in enumerate(table.columns))
+    columns = ", ".join(
+        f'"{column}" {_type_of(table, at)}' for at, column in enumerate(table.columns)
+    )
     cursor.execute(f'CREATE TEMP TABLE "{name}" ({columns})')
     marks = ", ".join("?" for _ in table.columns)
     for row in table.rows:

@@ -65,6 +65,8 @@ def test_number_counts_what_the_profile_says(count: float, unit: TimeUnit) -> No
         (946_684_800, TimeUnit.SECONDS),
         (-1, TimeUnit.SECONDS),
         (1e300, TimeUnit.SECONDS),
+        (float("nan"), TimeUnit.SECONDS),
+        (10**300, TimeUnit.SECONDS),
         (1_747_561_101, TimeUnit.RFC3339),
         (1_747_561_101, TimeUnit.LOCAL),
         (True, TimeUnit.SECONDS),

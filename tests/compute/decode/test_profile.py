@@ -97,6 +97,10 @@ def test_shipped_profile_has_no_fault(path: Path) -> None:
             "values.\"a\".unit: 'kW' does not measure it; use V, kV, mV",
         ),
         (
+            {"values": {"a": {"quantity": "voltage", "unit": "V"}}},
+            "values.\"a\".quantity: 'voltage' is not in the catalogue; did you mean voltage_v?",
+        ),
+        (
             {"values": {"a": {"quantity": "voltage_v", "scale": 0}}},
             'values."a".scale: must be a number other than 0',
         ),
@@ -157,6 +161,14 @@ def test_empty_table_lists_what_is_missing() -> None:
 def test_formats_with_fixed_quantities_refuse_a_table_of_values() -> None:
     assert _list_faults(decoder="panel_json", time={"unit": "s"}) == (
         "values: decoder panel_json knows its quantities; remove them",
+    )
+
+
+def test_places_of_times_are_for_json_maps_alone() -> None:
+    entry = {"quantity": "voltage_v", "time": "b"}
+    assert _list_faults(decoder="zigbee2mqtt", values={"a": entry}) == (
+        'values."a".time: only decoder json_map reads it',
+        "time.path: decoder zigbee2mqtt knows its own place",
     )
 
 

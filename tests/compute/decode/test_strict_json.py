@@ -115,6 +115,7 @@ def test_what_parsers_disagree_about_is_refused(
         (b'{"a":' * 13_000, ReasonCode.TOO_BIG),
         (b" " * (MAX_BYTES + 1), ReasonCode.TOO_BIG),
         (b"{" + b",".join(b'"%d":0' % n for n in range(1001)) + b"}", ReasonCode.TOO_BIG),
+        (b'{"a":[' + b",".join(b'{"b":0}' for _ in range(1000)) + b"]}", ReasonCode.TOO_BIG),
     ],
 )
 def test_payload_is_refused_with_its_code(payload: bytes, code: ReasonCode) -> None:
@@ -137,6 +138,7 @@ def test_payload_is_refused_with_its_code(payload: bytes, code: ReasonCode) -> N
         b'{"a": "\\ud83d\\ude00"}',
         b'{"a": "\\\\ud800"}',
         '{"température °C": 20}'.encode(),
+        '{"no-break\u00a0space": 20}'.encode(),
         b'{"a": 1e-400}',
         b'{"a": 1}' + b" " * (MAX_BYTES - 8),
     ],

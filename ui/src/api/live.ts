@@ -1,8 +1,11 @@
 /** The one event stream of the page: what flows now, and whether the stream itself stands. */
 
-import { computed, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 
+import { site, sites } from "../state/catalogue";
 import { nowMs, serverNow } from "../state/clock";
+import { apiPath } from "./client";
+import { keepKnown } from "./known";
 import type { Now } from "./types";
 
 /** Two missed pings of 15 s and some slack: then the stream counts as broken. */
@@ -45,9 +48,15 @@ export function onNow(listener: (newest: Now) => void): () => void {
   return () => listeners.delete(listener);
 }
 
+/** The site whose values are streamed; one alone needs no name. */
+const streamedSite = computed(() => ((sites.value?.length ?? 0) > 1 ? (site.value?.id ?? null) : null));
+
+let stream: EventSource | null = null;
+let retry: ReturnType<typeof setTimeout> | undefined;
+
 export function startLive(): void {
   lastHeardMs = performance.now();
-  connect();
+  effect(() => connect(streamedSite.value));
   setInterval(() => {
     if (streamState.value === "open" && performance.now() - lastHeardMs > SILENCE_MS) {
       streamState.value = "broken";
@@ -55,19 +64,22 @@ export function startLive(): void {
   }, 5000);
 }
 
-function connect(): void {
-  const stream = new EventSource("/api/live");
-  stream.addEventListener("open", heard);
-  stream.addEventListener("ping", heard);
-  stream.addEventListener("now", (event) => {
+function connect(siteId: string | null): void {
+  clearTimeout(retry);
+  stream?.close();
+  const opened = new EventSource(apiPath("/api/live", { site: siteId }));
+  stream = opened;
+  opened.addEventListener("open", heard);
+  opened.addEventListener("ping", heard);
+  opened.addEventListener("now", (event) => {
     heard();
-    take(JSON.parse((event as MessageEvent<string>).data) as Now);
+    take(siteId, JSON.parse((event as MessageEvent<string>).data) as Now);
   });
-  stream.addEventListener("error", () => {
+  opened.addEventListener("error", () => {
     streamState.value = "broken";
     // The browser retries by itself unless the answer was an error: then a new stream is needed.
-    if (stream.readyState === EventSource.CLOSED) {
-      setTimeout(connect, pauseMs * (0.75 + Math.random() / 2));
+    if (opened.readyState === EventSource.CLOSED) {
+      retry = setTimeout(() => connect(siteId), pauseMs * (0.75 + Math.random() / 2));
       pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS);
     }
   });
@@ -79,7 +91,12 @@ function heard(): void {
   streamState.value = "open";
 }
 
-function take(newest: Now): void {
+let takenSite: string | null = null;
+
+function take(siteId: string | null, heardNow: Now): void {
+  const before = takenSite === siteId ? now.value : null;
+  takenSite = siteId;
+  const newest = keepKnown(heardNow, before);
   // The age comes from the server, so that a wrong clock in the browser does no harm.
   measuredMs.value = newest.age_s === null ? null : serverNow() - newest.age_s * 1000;
   nowMs.value = serverNow();

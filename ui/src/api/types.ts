@@ -123,6 +123,8 @@ export interface Now {
   grid_w: number | null;
   solar_w: number | null;
   home_w: number | null;
+  /** Whether the site makes solar power at all; absent from older servers. */
+  has_solar?: boolean;
   battery_w: number | null;
   battery_soc_pct: number | null;
   loads: { device: string; name: string; power_w: number | null }[];

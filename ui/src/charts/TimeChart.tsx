@@ -7,6 +7,7 @@ import uPlot from "uplot";
 
 import { isDark } from "../state/theme";
 import type { Span } from "../state/view";
+import { attachGestures } from "./gestures";
 import { buildOptions, type ChartLine } from "./options";
 import type { GapMark } from "./marks";
 import { useExtent } from "./extent";
@@ -47,6 +48,12 @@ export function TimeChart(props: TimeChartProps) {
     if (box.current === null || width === 0) return;
     const options = buildOptions(() => latest.current, { width, height });
     const made = new uPlot(options, dataOf(latest.current), box.current);
+    if (latest.current.onZoom !== undefined) {
+      attachGestures(made, {
+        shown: () => latest.current.span,
+        onZoom: (span) => latest.current.onZoom?.(span),
+      });
+    }
     chart.current = made;
     return () => {
       made.destroy();

@@ -36,39 +36,32 @@ function hatching(context: CanvasRenderingContext2D, ratio: number): CanvasPatte
   return context.createPattern(tile, "repeat");
 }
 
-/** Hatched bands behind the lines, each with "no data 35 min" where there is room. */
+/** Hatched bands behind the lines, each with "no data 35 min" above it where there is room. */
 export function drawGaps(u: uPlot, gaps: readonly GapMark[]): void {
   if (gaps.length === 0) return;
   const { ctx, bbox } = u;
   const ratio = devicePixelRatio || 1;
+  const right = bbox.left + bbox.width;
   const pattern = hatching(ctx, ratio);
   ctx.save();
-  ctx.beginPath();
-  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
-  ctx.clip();
   ctx.font = `${11 * ratio}px ${getComputedStyle(document.body).fontFamily}`;
   ctx.textAlign = "center";
   ctx.textBaseline = "top";
   let freeFrom = bbox.left;
   for (const gap of gaps) {
-    const from = u.valToPos(gap.start / 1000, "x", true);
-    const to = u.valToPos(gap.end / 1000, "x", true);
-    if (to < bbox.left || from > bbox.left + bbox.width) continue;
+    const from = Math.max(bbox.left, u.valToPos(gap.start / 1000, "x", true));
+    const to = Math.min(right, u.valToPos(gap.end / 1000, "x", true));
+    if (to < bbox.left || from > right) continue;
     ctx.fillStyle = pattern ?? colourOf("hatch");
     ctx.fillRect(from, bbox.top, Math.max(to - from, SMALLEST_PX * ratio), bbox.height);
     if (gap.durationS === null || to - from < SMALLEST_NAMED_PX * ratio) continue;
     const text = `no data ${formatDuration(gap.durationS)}`;
     const half = ctx.measureText(text).width / 2;
-    const last = bbox.left + bbox.width - half;
-    const middle = Math.min(Math.max((from + to) / 2, bbox.left + half), last);
+    const middle = Math.min(Math.max((from + to) / 2, bbox.left + half), right - half);
     if (middle - half < freeFrom) continue;
     freeFrom = middle + half + 8 * ratio;
-    ctx.fillStyle = colourOf("card");
-    ctx.globalAlpha = 0.85;
-    ctx.fillRect(middle - half - 3 * ratio, bbox.top + 3 * ratio, half * 2 + 6 * ratio, 15 * ratio);
-    ctx.globalAlpha = 1;
     ctx.fillStyle = colourOf("muted");
-    ctx.fillText(text, middle, bbox.top + 5 * ratio);
+    ctx.fillText(text, middle, bbox.top - 15 * ratio);
   }
   ctx.restore();
 }

@@ -95,7 +95,7 @@ function seriesOf(line: ChartLine): uPlot.Series {
     stroke: line.closesBand ? "transparent" : colour,
     width: line.width ?? 1.5,
     spanGaps: false,
-    points: { show: isAlone, size: 4, fill: colour },
+    points: { show: true, filter: findAlone, size: 4, fill: colour },
   };
   if (line.fill) series.fill = fade(colour, line.fill);
   if (line.dash) series.dash = line.dash;
@@ -105,13 +105,13 @@ function seriesOf(line: ChartLine): uPlot.Series {
 }
 
 /** A known point between two unknown ones has no line: it is drawn as a point. */
-function isAlone(u: uPlot, s: number, from: number, to: number): boolean {
+function findAlone(u: uPlot, s: number): number[] {
   const ys = u.data[s] ?? [];
-  if (to - from > 400) return false;
-  for (let i = from; i <= to; i += 1) {
-    if (ys[i] != null && ys[i - 1] == null && ys[i + 1] == null) return true;
+  const alone: number[] = [];
+  for (let i = 0; i < ys.length; i += 1) {
+    if (ys[i] != null && ys[i - 1] == null && ys[i + 1] == null) alone.push(i);
   }
-  return false;
+  return alone;
 }
 
 /** Zero belongs to every axis of power and energy; a flat chart still needs some height. */

@@ -43,7 +43,7 @@ export function BucketsCard({ energy }: { energy: Fetched<Energy> }) {
   return (
     <ChartCard
       title={`Energy by ${word}`}
-      aside={under === null ? (hasSolar ? "above the line used, below it given" : "used") : `${under.name}: ${formatValue(under.bucket?.consumption_wh, "Wh")} used`}
+      aside={under === null ? (hasSolar ? "above the line used, below it given" : undefined) : `${under.name}: ${formatValue(under.bucket?.consumption_wh, "Wh")} used`}
       testId="energy-chart"
       fileName={`wattscope-${site.value?.id ?? "site"}-energy-${shownPeriod.range}-${shownPeriod.from}`}
       table={answer === null ? null : () => tableOf(slots, word)}
@@ -120,14 +120,24 @@ function peakOf(answer: Energy, slots: readonly Slot[]): { index: number; text: 
 }
 
 function incompleteWords(slots: readonly Slot[]): string {
-  const partly = slots.filter((slot) => isIncomplete(slot) && !isRunning(slot));
+  const begun = slots.filter((slot) => slot.start < serverNow() && !isRunning(slot));
+  const partly = begun.filter((slot) => isIncomplete(slot) && hasAny(slot));
+  const empty = begun.filter((slot) => !hasAny(slot));
   const running = slots.find((slot) => isRunning(slot) && slot.bucket !== null);
   const named = partly
     .slice(0, MOST_NAMED)
     .map((slot) => `${slot.name} has ${formatShare(slot.bucket?.coverage)} of its data`);
   if (partly.length > MOST_NAMED) named.push(`${partly.length - MOST_NAMED} more are incomplete`);
   if (running !== undefined) named.push(`${running.name} is still running`);
-  return named.length > 0 ? `Hatched: ${named.join("; ")}.` : "\u00a0";
+  const hatched = named.length > 0 ? `Hatched: ${named.join("; ")}. ` : "";
+  const names = empty.length === 1 ? empty[0]?.name : `${empty.length} ${BAR_WORD[period.value.range]}s`;
+  const without = empty.length > 0 ? `No data: ${names}.` : "";
+  return hatched + without || "\u00a0";
+}
+
+/** Whether anything at all was measured in a slot. */
+function hasAny(slot: Slot): boolean {
+  return slot.bucket !== null && slot.bucket.coverage > 0;
 }
 
 function tableOf(slots: readonly Slot[], word: string): Table {

@@ -15,6 +15,7 @@ const MOST_LOADS = 8;
 /** Whether the site has solar at all: otherwise the drawing leaves it out. */
 function hasSolar(newest: Now): boolean {
   if (newest.solar_w !== null) return true;
+  if (newest.has_solar !== undefined) return newest.has_solar;
   return (devices.value ?? []).some((device) => device.kind === "inverter" || device.kind === "panel");
 }
 

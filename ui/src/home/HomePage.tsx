@@ -1,11 +1,11 @@
 /** Home: how am I doing now and today. */
 
-import { apiPath } from "../api/client";
+import { type ApiError, apiPath } from "../api/client";
 import { useFetched } from "../api/fetching";
 import { liveState, now } from "../api/live";
 import type { DayInsights, Energy } from "../api/types";
 import { BAR_INTERVAL, energyFields } from "../format/period";
-import { Failed } from "../parts/States";
+import { Failed, Waiting } from "../parts/States";
 import { PageHead } from "../shell/PageHead";
 import { RangeControl } from "../shell/RangeControl";
 import { catalogueError, hasReported, site, startCatalogue } from "../state/catalogue";
@@ -36,12 +36,21 @@ export function HomePage() {
       <PageHead title="Home">
         <RangeControl />
       </PageHead>
-      {catalogueError.value !== null && (
+      {catalogueError.value !== null && needsWords(catalogueError.value, site.value) && (
         <Failed error={catalogueError.value} retry={() => void startCatalogue()} />
       )}
-      {site.value !== null && <Answers siteId={site.value.id} />}
+      {site.value !== null ? (
+        <Answers siteId={site.value.id} />
+      ) : (
+        catalogueError.value === null && <Waiting height={420} />
+      )}
     </>
   );
+}
+
+/** While older values stand on the page, the chip alone says that the server is away. */
+function needsWords(error: ApiError, kept: unknown): boolean {
+  return kept === null || error.code !== "unreachable";
 }
 
 function Answers({ siteId }: { siteId: string }) {
@@ -63,7 +72,7 @@ function Answers({ siteId }: { siteId: string }) {
   return (
     <>
       <Tiles energy={energy.answer} />
-      {energy.error !== null && <Failed error={energy.error} retry={energy.reload} />}
+      {energy.error !== null && needsWords(energy.error, energy.answer) && <Failed error={energy.error} retry={energy.reload} />}
       <div class="home-grid">
         <FlowCard />
         <PowerCard siteId={siteId} />

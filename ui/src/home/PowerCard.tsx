@@ -10,7 +10,7 @@ import type { GapMark } from "../charts/marks";
 import type { ChartLine } from "../charts/options";
 import { TimeChart } from "../charts/TimeChart";
 import { formatValue } from "../format/number";
-import { instantFields, titleOf } from "../format/period";
+import { instantFields, type Range, titleOf } from "../format/period";
 import type { Table } from "../format/table";
 import { clockOf, dayOf, momentOf } from "../format/time";
 import { ChartCard } from "../parts/ChartCard";
@@ -25,8 +25,13 @@ const HEIGHT = 284;
 const REFRESH_MS = 60_000;
 const NO_SERIES: PowerSeries = { times: [], home: [], solar: [], grid: [] };
 
+/** Points that show a whole period without turning days and nights into a solid block. */
+const POINTS: Partial<Record<Range, number>> = { week: 672, month: 744, year: 366 };
+
 /** As many points as the chart has pixels, in steps so that a small change of width asks nothing. */
 function pointsWanted(): number {
+  const fitting = zoom.value === null ? POINTS[period.value.range] : undefined;
+  if (fitting !== undefined) return fitting;
   return Math.min(1200, Math.max(300, Math.ceil((innerWidth * 0.6) / 100) * 100));
 }
 

@@ -21,7 +21,7 @@ export function useHeard(): readonly Now[] {
   useEffect(
     () =>
       onNow((newest) => {
-        if (newest.at === null || newest.at === heard.current.at(-1)?.at) return;
+        if (newest.at === null || newest.is_stale || newest.at === heard.current.at(-1)?.at) return;
         heard.current = [...heard.current.slice(-MOST_POINTS), newest];
         setCount((n) => n + 1);
       }),

@@ -74,7 +74,7 @@ export function Keys() {
           </div>
         ))}
       </dl>
-      <p class="muted small">Drag on a chart zooms, a double click shows all of it again.</p>
+      <p class="muted small">Drag on a chart, or the wheel with Ctrl, zooms; a double click shows all of it again.</p>
       <button type="button" class="button" onClick={() => (isKeysOpen.value = false)}>Close</button>
     </dialog>
   );

@@ -12,11 +12,16 @@ export function RangeControl() {
   const input = useRef<HTMLInputElement>(null);
   const shownDay = isCurrent.value ? today.value : from;
 
+  const isByPointer = useRef(false);
+
   const pick = (event: Event) => {
-    const date = (event.currentTarget as HTMLInputElement).value;
-    if (date && date <= today.value) showPeriod(range, date);
+    const field = event.currentTarget as HTMLInputElement;
+    if (field.value && field.value <= today.value) showPeriod(range, field.value);
+    // The page's keys work again after the picker; who types a date goes on typing.
+    if (isByPointer.current) field.blur();
   };
   const open = () => {
+    isByPointer.current = true;
     try {
       input.current?.showPicker();
     } catch {
@@ -51,6 +56,7 @@ export function RangeControl() {
             max={today.value}
             onChange={pick}
             onClick={open}
+            onKeyDown={() => (isByPointer.current = false)}
             data-testid="day-picker"
           />
         </label>

@@ -67,11 +67,14 @@ export function showToday(): void {
   showPeriod(range.value, today.value);
 }
 
-/** Narrows the charts to a span; null shows the whole period again. */
-export function showZoom(span: Span | null): void {
+/** Narrows the charts to a span inside the period; all of it, or null, shows the whole again. */
+export function showZoom(wanted: Span | null): void {
+  const { start, end } = period.value;
+  const reachesAll = wanted !== null && wanted.start <= start && wanted.end >= end;
+  const span = reachesAll ? null : wanted;
   const text = (ms: number) => new Date(Math.round(ms / 1000) * 1000).toISOString().replace(".000Z", "Z");
-  const from = span === null ? null : Math.max(span.start, period.value.start);
-  const to = span === null ? null : Math.min(span.end, period.value.end);
+  const from = span === null ? null : Math.max(span.start, start);
+  const to = span === null ? null : Math.min(span.end, end);
   show({
     range: query.value.get("range"),
     date: query.value.get("date"),

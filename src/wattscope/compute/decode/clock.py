@@ -24,6 +24,7 @@ LATEST_US: Final = to_us(datetime(2100, 1, 1, tzinfo=UTC))
 _ONE_DAY: Final = timedelta(days=1)
 _FIRST_NAIVE: Final = datetime(2001, 1, 1) - _ONE_DAY  # noqa: DTZ001 - compared with wall times
 _LAST_NAIVE: Final = datetime(2100, 1, 1) + _ONE_DAY  # noqa: DTZ001 - compared with wall times
+_MAX_COUNT: Final = 2**63
 
 
 class TimeUnit(Enum):
@@ -101,10 +102,11 @@ def _read_text(text: str, zone: tzinfo) -> int | Rejection:
 
 def _read_count(count: float, unit: TimeUnit) -> int | Rejection:
     factor, divisor = _PER_US[unit]
+    # Written so that NaN, which compares with nothing, is refused too.
+    if not abs(count) <= _MAX_COUNT:
+        return Rejection(ReasonCode.BAD_TIME, "the time is not a number of this age")
     if isinstance(count, int):
         return check_instant(count * factor // divisor)
-    if abs(count) > 1e18:
-        return _refuse_year(f"{count:g} {unit.value}")
     return check_instant(round(count * factor / divisor))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final, NoReturn
@@ -217,12 +218,8 @@ def _read_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _name_doubled_key(pairs: list[tuple[str, Any]]) -> str:
-    seen: set[str] = set()
-    for key, _ in pairs:
-        if key in seen:
-            return f"key {excerpt(key)} comes twice"
-        seen.add(key)
-    return "a key comes twice"
+    [(key, count)] = Counter(key for key, _ in pairs).most_common(1)
+    return f"key {excerpt(key)} comes {count} times"
 
 
 def _count_keys(document: object) -> int:

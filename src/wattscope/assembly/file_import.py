@@ -1,0 +1,189 @@
+"""Files with their way into the log: the same stages as for messages, a group of rows a record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wattscope.assembly.storage import Storage, now_us
+from wattscope.compute.files.column_map import ColumnMap, parse_column_map
+from wattscope.compute.files.csv_table import RowGroup, decode_rows
+from wattscope.compute.files.line_map import LineMap, decode_lines, parse_line_map
+from wattscope.compute.files.line_protocol import BadLine
+from wattscope.compute.files.table_rows import BadRow
+from wattscope.compute.validate import find_future, grade_values
+from wattscope.core.errors import PermanentError, SettingsError
+from wattscope.core.findings import ReasonCode
+from wattscope.core.quantities import QUANTITIES
+from wattscope.core.reading import Batch, concat_batches
+from wattscope.core.topology import Device, DeviceKind
+from wattscope.ports import Quarantined
+from wattscope.registry.profile_library import ProfileLibrary
+from wattscope.sources.files import FileBody, open_bodies
+
+Mapping = ColumnMap | LineMap
+_LINES_A_RECORD = 5000
+
+
+class ImportFailedError(PermanentError):
+    """A file that as a whole is not what its profile says."""
+
+    code = "import_failed"
+
+
+@dataclass(slots=True)
+class ImportSummary:
+    """What became of the rows of some files."""
+
+    rows: int = 0
+    values: int = 0
+    missing: int = 0
+    """Values that the file itself marks as missing."""
+    stored: int = 0
+    duplicate: int = 0
+    bad_rows: int = 0
+    by_code: dict[str, int] = field(default_factory=dict)
+
+
+def read_mapping(name: str, library: ProfileLibrary) -> Mapping:
+    """The mapping of a file profile.
+
+    Raises:
+        SettingsError: No such profile, or one for messages.
+    """
+    table: dict[str, Any] = library.read(name)
+    if table.get("decoder") == "csv_table":
+        return parse_column_map(table, where=f"profile {name}")
+    if table.get("decoder") == "line_protocol":
+        return parse_line_map(table, where=f"profile {name}")
+    raise SettingsError(
+        [f"profile {name!r} reads messages, not files; see wattscope import --help"]
+    )
+
+
+class FileImport:
+    """Imports files into an open storage."""
+
+    def __init__(self, storage: Storage, mapping: Mapping, site: str, time_zone: str) -> None:
+        self._storage = storage
+        self._mapping = mapping
+        self._site = site
+        self._time_zone = time_zone
+        self.summary = ImportSummary()
+        if isinstance(mapping, ColumnMap):
+            self._register(mapping)
+
+    def take(self, path: Path, on_read: Callable[[int], None]) -> None:
+        """Import one file; what it shares with what is there changes nothing.
+
+        Raises:
+            UnreadableFileError: It cannot be opened or unpacked.
+            ImportFailedError: Its header is not that of the profile.
+        """
+        for body in open_bodies(path, on_read):
+            if isinstance(self._mapping, ColumnMap):
+                self._take_table(body, self._mapping)
+            else:
+                self._take_lines(body, self._mapping)
+
+    def _register(self, mapping: ColumnMap) -> None:
+        site = mapping.describe_site()
+        if site is not None:
+            self._storage.registry.put_site(site)
+            self._site, self._time_zone = site.id, site.time_zone
+        for device in mapping.list_devices(self._site):
+            self._storage.registry.put_device(device)
+        self._storage.store.catalogue.forget()
+
+    def _take_table(self, body: FileBody, mapping: ColumnMap) -> None:
+        aside: list[Quarantined] = []
+        for item in decode_rows(body.blocks, mapping, site_time_zone=self._time_zone):
+            if isinstance(item, BadRow):
+                if item.code is ReasonCode.MISSING_FIELD and self.summary.rows == 0:
+                    raise ImportFailedError(f"{body.name}: {item.detail}")
+                aside.append(self._set_aside(body.name, item))
+                continue
+            self.summary.rows += len(item)
+            self._commit(concat_batches(self._batches_of(item)), aside)
+            aside = []
+        if aside:
+            self._commit(concat_batches([]), aside)
+
+    def _batches_of(self, group: RowGroup) -> Iterator[Batch]:
+        for column in group.columns:
+            self._ensure_device(column.device)
+            series = self._storage.registry.ensure_series(column.device, column.quantity)
+            quantity = QUANTITIES[column.quantity]
+            low, high = (np.full(len(group), one) for one in (quantity.low, quantity.high))
+            grade = grade_values(column.value, low, high)
+            yield Batch(
+                np.full(len(group), series, np.int32),
+                group.measured_at_us,
+                column.value,
+                column.quality | grade,
+            )
+
+    def _ensure_device(self, key: str) -> None:
+        if self._storage.registry.find_device(key) is None:
+            self._storage.registry.put_device(Device(key, self._site, key, DeviceKind.METER))
+
+    def _take_lines(self, body: FileBody, mapping: LineMap) -> None:
+        aside: list[Quarantined] = []
+        rows: list[tuple[int, int, float]] = []
+        for item in decode_lines(body.blocks, mapping):
+            if isinstance(item, BadLine):
+                aside.append(self._set_aside(body.name, item))
+                continue
+            reading = item.reading
+            self.summary.rows += 1
+            self._ensure_device(reading.device)
+            names = reading.quantities
+            series = self._storage.registry.ensure_all_series(reading.device, names)
+            t = now_us() if reading.measured_at_us is None else reading.measured_at_us
+            rows += [(one, t, value) for one, value in zip(series, reading.values, strict=True)]
+            if len(rows) >= _LINES_A_RECORD:
+                self._commit(_batch_of(rows), aside)
+                rows, aside = [], []
+        if rows or aside:
+            self._commit(_batch_of(rows), aside)
+
+    def _commit(self, batch: Batch, aside: Iterable[Quarantined]) -> None:
+        storage, summary = self._storage, self.summary
+        is_future = find_future(batch.measured_at_us, now_us())
+        if is_future.any():
+            raise ImportFailedError(
+                f"{int(is_future.sum())} values lie in the future; check the time zone of the "
+                "profile and the clock of this machine"
+            )
+        before = (storage.tally.stored, storage.tally.duplicate)
+        record = storage.log.append(batch, tuple(aside))
+        storage.tally.received += len(batch) + len(record.quarantined)
+        storage.persist.take(record)
+        summary.values += len(batch)
+        summary.missing += int(np.isnan(batch.value).sum())
+        summary.stored += storage.tally.stored - before[0]
+        summary.duplicate += storage.tally.duplicate - before[1]
+        for item in record.quarantined:
+            summary.bad_rows += 1
+            summary.by_code[item.code] = summary.by_code.get(item.code, 0) + 1
+        if storage.persist.is_flush_due:
+            storage.persist.flush()
+
+    def _set_aside(self, name: str, bad: BadRow | BadLine) -> Quarantined:
+        line = bad.line_number
+        payload = bad.line if isinstance(bad, BadRow) else bad.excerpt.encode()
+        return Quarantined(
+            "import", f"{name}:{line}"[:512], payload[:65_536], now_us(), bad.code.value, bad.detail
+        )
+
+
+def _batch_of(rows: list[tuple[int, int, float]]) -> Batch:
+    """Rows of (series, instant, value) as a batch, graded without limits of their own."""
+    series = np.array([row[0] for row in rows], np.int32)
+    t = np.array([row[1] for row in rows], np.int64)
+    value = np.array([row[2] for row in rows], np.float64)
+    return Batch(series, t, value, np.where(np.isnan(value), 1, 0).astype(np.uint8))

@@ -1,0 +1,102 @@
+"""Everything that runs in one process, started and ended in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from wattscope.assembly.feeds import build_feed
+from wattscope.assembly.storage import Storage, now_us
+from wattscope.broker import BrokerOptions, EmbeddedBroker
+from wattscope.pipeline.supervise import flush_regularly, keep_running
+from wattscope.registry.profile_library import ProfileLibrary
+from wattscope.settings import Settings
+
+
+class Program:
+    """All roles in one process."""
+
+    def __init__(self, settings: Settings, storage: Storage, library: ProfileLibrary) -> None:
+        self.settings = settings
+        self.storage = storage
+        self.started_at_us = now_us()
+        self.feeds = [build_feed(settings, one, storage, library) for one in settings.sources]
+        self.broker: EmbeddedBroker | None = None
+        if settings.broker.embedded:
+            self.broker = EmbeddedBroker(
+                BrokerOptions(
+                    storage.folder.broker,
+                    settings.broker.host,
+                    settings.broker.port,
+                    is_synced=settings.storage.durability == "full",
+                )
+            )
+
+    async def run(self, serve: Callable[[], Awaitable[None]]) -> None:
+        """Run everything until ``serve`` returns; then end in order: sources, broker, storage."""
+        _calm_collector()
+        async with self._broker_running(), asyncio.TaskGroup() as stages:
+            running = [
+                stages.create_task(
+                    keep_running(feed.source.name, lambda feed=feed: feed.ingest.run(feed.source))  # type: ignore[misc]  # the default binds the loop's feed
+                )
+                for feed in self.feeds
+            ]
+            running.append(stages.create_task(self._flush_regularly()))
+            try:
+                await serve()
+            finally:
+                for task in running:
+                    task.cancel()
+                for feed in self.feeds:
+                    await feed.source.close()
+
+    async def _flush_regularly(self) -> None:
+        persist = self.storage.persist
+        every_s = self.settings.storage.flush_minutes * 60
+        await keep_running(
+            "flush",
+            lambda: flush_regularly(lambda: persist.is_flush_due, persist.flush, every_s=every_s),
+        )
+
+    @asynccontextmanager
+    async def _broker_running(self) -> AsyncIterator[None]:
+        if self.broker is None:
+            yield
+            return
+        await self.broker.start()
+        watching = asyncio.create_task(keep_running("broker", self.broker.run))
+        try:
+            yield
+        finally:
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
+            await self.broker.stop()
+
+
+def _calm_collector() -> None:
+    """Let the garbage collector look less often: messages die young and form no cycles.
+
+    The default looks after every 700 new objects, which is every 100 messages.
+    """
+    gc.set_threshold(50_000, 20, 50)
+
+
+def with_ports(
+    settings: Settings,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    mqtt_port: int | None = None,
+) -> Settings:
+    """Settings with what the command line says about addresses."""
+    server = settings.server
+    server = msgspec.structs.replace(server, host=host or server.host, port=port or server.port)
+    broker = msgspec.structs.replace(settings.broker, port=mqtt_port or settings.broker.port)
+    return msgspec.structs.replace(settings, server=server, broker=broker)

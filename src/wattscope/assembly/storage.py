@@ -1,0 +1,170 @@
+"""Opening a data folder: registry, log, store, shelf and live view, caught up with each other."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from wattscope.core.topology import Device, DeviceKind, Sampling, Site
+from wattscope.live.memory_view import MemoryView
+from wattscope.logs.segment_log import SegmentLog, leave_to_kernel, sync_to_disk
+from wattscope.pipeline.persist import Persist
+from wattscope.pipeline.tally import Tally
+from wattscope.ports import Table
+from wattscope.registry.database import Database
+from wattscope.registry.sql_quarantine import SqlQuarantine
+from wattscope.registry.sql_registry import SqlRegistry
+from wattscope.settings import CHUNK_INTERVALS, DeviceSettings, Settings
+from wattscope.stores.duckdb_store import DuckdbStore
+from wattscope.stores.folder import DataFolder
+
+_log = structlog.get_logger()
+_SHELF_ROWS = 100_000
+
+
+def now_us() -> int:
+    """The clock of the program [µs since 1970, UTC]."""
+    return time.time_ns() // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Everything that lives in a data folder."""
+
+    folder: DataFolder
+    database: Database
+    registry: SqlRegistry
+    shelf: SqlQuarantine
+    log: SegmentLog
+    store: DuckdbStore
+    live: MemoryView
+    tally: Tally
+    persist: Persist
+
+
+@contextmanager
+def open_storage(
+    settings: Settings, data: Path, *, is_read_only: bool = False
+) -> Iterator[Storage]:
+    """Open a data folder, take in what the log holds beyond the store, and close it in the end.
+
+    Args:
+        settings: Site and devices are put into the registry, unless read-only.
+        data: The folder; made when missing.
+        is_read_only: Look only; another program may be writing.
+    """
+    folder = DataFolder(data)
+    with contextlib.ExitStack() as stack:
+        if not is_read_only:
+            stack.enter_context(folder)
+        database = Database(folder.registry, is_read_only=is_read_only)
+        stack.callback(database.close)
+        registry, shelf = SqlRegistry(database), SqlQuarantine(database)
+        if not is_read_only:
+            _register_known(registry, settings)
+        store = _open_store(settings, folder, registry, shelf, is_read_only=is_read_only)
+        stack.callback(store.close)
+        log = SegmentLog(
+            folder.log,
+            sync=sync_to_disk if settings.storage.durability == "full" else leave_to_kernel,
+            first_offset=store.covered_offset,
+            is_read_only=is_read_only,
+        )
+        stack.callback(log.close)
+        for damage in log.damages:
+            _log.error("log record damaged", segment=damage.segment, position=damage.position)
+        live, tally = MemoryView(), Tally()
+        live.update(store.last_rows())
+        persist = Persist(log, store, _no_shelf if is_read_only else shelf, live, tally)
+        n_records = persist.catch_up()
+        if n_records:
+            _log.info("log read after start", records=n_records)
+        yield Storage(folder, database, registry, shelf, log, store, live, tally, persist)
+
+
+class _NoShelf:
+    """Takes nothing: the shelf of a reader."""
+
+    def put(self, items: object, offset: int) -> None:
+        """Leave it to the program that writes."""
+
+
+_no_shelf = _NoShelf()
+
+
+def _open_store(
+    settings: Settings,
+    folder: DataFolder,
+    registry: SqlRegistry,
+    shelf: SqlQuarantine,
+    *,
+    is_read_only: bool,
+) -> DuckdbStore:
+    return DuckdbStore(
+        folder.chunks,
+        registry,
+        chunk_us=CHUNK_INTERVALS[settings.storage.chunk],
+        tail_rows=settings.storage.tail_rows,
+        memory_mb=settings.storage.memory_mb,
+        extra_tables={
+            "devices": lambda: _device_table(registry),
+            "quarantine": lambda: _quarantine_table(shelf),
+        },
+        is_read_only=is_read_only,
+    )
+
+
+def _register_known(registry: SqlRegistry, settings: Settings) -> None:
+    site = settings.site
+    registry.put_site(
+        Site(site.id, site.name, site.time_zone, site.currency, site.latitude, site.longitude)
+    )
+    for device in settings.devices:
+        registry.put_device(_build_device(device, site.id))
+
+
+def _build_device(settings: DeviceSettings, site: str) -> Device:
+    return Device(
+        id=settings.id,
+        site=site,
+        name=settings.name or settings.id,
+        kind=DeviceKind(settings.kind),
+        parent=settings.parent,
+        rating_w=settings.rating_w,
+        interval_s=settings.interval_s,
+        sampling=Sampling(settings.sampling),
+        is_production=settings.is_production,
+        is_direction_swapped=settings.is_direction_swapped,
+    )
+
+
+def _device_table(registry: SqlRegistry) -> Table:
+    columns = ("id", "site", "name", "kind", "parent", "rating_w", "interval_s")
+    rows = [
+        (one.id, one.site, one.name, one.kind.value, one.parent, one.rating_w, one.interval_s)
+        for one in registry.list_devices()
+    ]
+    return Table(columns, list(rows))
+
+
+def _quarantine_table(shelf: SqlQuarantine) -> Table:
+    columns = ("id", "source", "topic", "code", "detail", "received_at_us", "payload")
+    rows = [
+        (
+            one.id,
+            one.item.source,
+            one.item.topic,
+            one.item.code,
+            one.item.detail,
+            one.item.received_at_us,
+            one.item.payload.decode(errors="replace"),
+        )
+        for one in shelf.list_newest(_SHELF_ROWS)
+    ]
+    return Table(columns, list(rows))

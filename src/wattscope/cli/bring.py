@@ -1,0 +1,98 @@
+"""Commands that bring data in: ``import``, ``replay``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from wattscope.assembly.file_import import FileImport, ImportSummary, read_mapping
+from wattscope.assembly.replay import replay_quarantine
+from wattscope.assembly.storage import open_storage
+from wattscope.cli.options import (
+    DEFAULT_DATA,
+    DataOption,
+    SettingsOption,
+    configure_logging,
+    find_profiles,
+    read_settings,
+)
+from wattscope.compute.files.column_map import ColumnMap
+from wattscope.compute.files.map_option import parse_map_option
+from wattscope.core.errors import SettingsError
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Put the commands into the program."""
+    app.command("import")(import_files)
+    app.command()(replay)
+
+
+def import_files(
+    paths: Annotated[list[Path], typer.Argument(help="Files: plain, .gz or .zip.")],
+    profile: Annotated[
+        str, typer.Option(help="What the columns mean: a file in profiles/.")
+    ] = "generic-csv",
+    map_: Annotated[
+        str | None,
+        typer.Option(
+            "--map", help="Columns by hand: time=Timestamp,active_power_w=Power:kW@meter1"
+        ),
+    ] = None,
+    data: DataOption = Path(DEFAULT_DATA),
+    settings_file: SettingsOption = None,
+) -> None:
+    """Import history from files; importing the same again changes nothing."""
+    configure_logging()
+    settings = read_settings(settings_file)
+    mapping = read_mapping(profile, find_profiles(settings_file))
+    if map_ is not None:
+        if not isinstance(mapping, ColumnMap):
+            raise SettingsError(["--map goes with CSV profiles only"])
+        mapping = parse_map_option(map_, mapping)
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise SettingsError([f"file {path} does not exist" for path in missing])
+    with open_storage(settings, data) as storage:
+        work = FileImport(storage, mapping, settings.site.id, settings.site.time_zone)
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            for path in paths:
+                bar = progress.add_task(path.name, total=path.stat().st_size)
+                work.take(path, lambda n_bytes, bar=bar: progress.update(bar, completed=n_bytes))  # type: ignore[misc]  # the default binds the loop's bar
+        storage.persist.flush()
+    _print_summary(work.summary)
+
+
+def _print_summary(summary: ImportSummary) -> None:
+    typer.echo(
+        f"{summary.rows} rows with {summary.values} values: {summary.stored} stored, "
+        f"{summary.duplicate} known already, {summary.missing} marked missing; "
+        f"{summary.bad_rows} rows set aside"
+    )
+    for code, count in sorted(summary.by_code.items()):
+        typer.echo(f'  {code}: {count} (see: wattscope sql "SELECT * FROM quarantine")')
+
+
+def replay(
+    code: Annotated[str | None, typer.Option(help="Only items set aside for this reason.")] = None,
+    data: DataOption = Path(DEFAULT_DATA),
+    settings_file: SettingsOption = None,
+) -> None:
+    """Send quarantined messages through the pipeline again, after a profile or device changed."""
+    configure_logging()
+    settings = read_settings(settings_file)
+    with open_storage(settings, data) as storage:
+        outcome = replay_quarantine(settings, storage, find_profiles(settings_file), code)
+    typer.echo(
+        f"{outcome.tried} items replayed: {outcome.stored} values stored, "
+        f"{outcome.still_aside} items set aside again"
+    )

@@ -1,0 +1,166 @@
+"""Commands that examine: ``check`` settings, and ``doctor`` for what may be wrong."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from wattscope.assembly.feeds import build_mqtt_options, build_router, load_profiles
+from wattscope.assembly.storage import now_us, open_storage
+from wattscope.broker import find_broker_program, is_port_taken
+from wattscope.cli.options import (
+    DEFAULT_DATA,
+    DataOption,
+    SettingsOption,
+    find_profiles,
+    read_settings,
+)
+from wattscope.core.errors import SettingsError, WattscopeError
+from wattscope.core.time_grid import US_PER_S
+from wattscope.registry.profile_library import ProfileLibrary
+from wattscope.settings import Settings, load_settings
+from wattscope.stores.folder import DataFolder
+
+_LOW_DISK_BYTES = 1_000_000_000
+_SILENT_S = 600
+_NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "tmpfs", "vfat"}
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One thing examined."""
+
+    is_well: bool
+    text: str
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Put the commands into the program."""
+    app.command()(check)
+    app.command()(doctor)
+
+
+def check(
+    settings_file: Annotated[Path, typer.Argument(help="Settings file to check.")],
+) -> None:
+    """Check a settings file without starting anything; lists all that is wrong."""
+    settings = load_settings(settings_file)
+    library = find_profiles(settings_file)
+    for source in settings.sources:
+        filters = _read_filters(settings, source.profiles, library)
+        build_mqtt_options(settings, source, filters)
+    typer.echo(f"{settings_file}: well formed, {len(settings.sources)} sources")
+
+
+def doctor(
+    data: DataOption = Path(DEFAULT_DATA),
+    settings_file: SettingsOption = None,
+) -> None:
+    """Examine settings, broker, data folder and disk; says what to do about each finding."""
+    n_ill = 0
+    for diagnosis in _examine(data, settings_file):
+        mark = "ok  " if diagnosis.is_well else "LOOK"
+        n_ill += not diagnosis.is_well
+        typer.echo(f"{mark}  {diagnosis.text}")
+    if n_ill:
+        raise typer.Exit(1)
+
+
+def _examine(data: Path, settings_file: Path | None) -> Iterator[Diagnosis]:
+    try:
+        settings = read_settings(settings_file)
+    except SettingsError as fault:
+        for line in str(fault).splitlines():
+            yield Diagnosis(False, line)
+        return
+    yield Diagnosis(True, "settings are well formed")
+    yield from _examine_sources(settings, find_profiles(settings_file))
+    yield from _examine_folder(data)
+    if (data / "registry.sqlite").exists():
+        yield from _examine_readings(settings, data)
+
+
+def _examine_sources(settings: Settings, library: ProfileLibrary) -> Iterator[Diagnosis]:
+    if settings.broker.embedded:
+        try:
+            yield Diagnosis(True, f"embedded broker is installed: {find_broker_program().name}")
+        except SettingsError as fault:
+            yield Diagnosis(False, str(fault))
+    for source in settings.sources:
+        try:
+            filters = _read_filters(settings, source.profiles, library)
+            options = build_mqtt_options(settings, source, filters)
+        except SettingsError as fault:
+            yield Diagnosis(False, str(fault))
+            continue
+        host, port = options.address
+        if is_port_taken(host, port):
+            yield Diagnosis(True, f"source {source.name}: a broker answers at {host}:{port}")
+        else:
+            scheme = urlsplit(options.url).scheme
+            yield Diagnosis(
+                False,
+                f"source {source.name}: nothing answers at {scheme}://{host}:{port}; start "
+                "wattscope run (embedded broker) or your broker, or correct sources.url",
+            )
+
+
+def _examine_folder(data: Path) -> Iterator[Diagnosis]:
+    if not data.exists():
+        yield Diagnosis(True, f"data folder {data} does not exist yet; it is made at the start")
+        return
+    free = shutil.disk_usage(data).free
+    yield Diagnosis(
+        free > _LOW_DISK_BYTES, f"data folder {data}: {free / 1e9:.1f} GB free on its disk"
+    )
+    kind = _file_system_of(data.resolve())
+    yield Diagnosis(
+        kind not in _NETWORK_FILE_SYSTEMS,
+        f"data folder lies on {kind}"
+        + (
+            "; fsync is not to be trusted there, use a local disk" * (kind in _NETWORK_FILE_SYSTEMS)
+        ),
+    )
+    is_running = DataFolder(data).is_locked_by_other()
+    yield Diagnosis(True, "a wattscope runs on it" if is_running else "no wattscope runs on it now")
+
+
+def _examine_readings(settings: Settings, data: Path) -> Iterator[Diagnosis]:
+    try:
+        with open_storage(settings, data, is_read_only=True) as storage:
+            span = storage.store.time_range()
+            by_code = storage.shelf.count_by_code()
+    except WattscopeError as fault:
+        yield Diagnosis(False, str(fault))
+        return
+    if span is None:
+        yield Diagnosis(False, "no reading was ever stored; see wattscope subscribe for what comes")
+        return
+    age_s = (now_us() - span[1]) / US_PER_S
+    yield Diagnosis(age_s < _SILENT_S, f"newest reading is {age_s:.0f} s old")
+    for code, count in sorted(by_code.items()):
+        yield Diagnosis(
+            False, f"{count} items in quarantine for {code}; see the health page, then replay"
+        )
+
+
+def _read_filters(
+    settings: Settings, profiles: tuple[str, ...], library: ProfileLibrary
+) -> tuple[str, ...]:
+    return build_router(load_profiles(profiles, library), settings.site.time_zone).filters
+
+
+def _file_system_of(path: Path) -> str:
+    """Type of the file system that holds a path; ``unknown`` where the system does not tell."""
+    try:
+        mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    except OSError:
+        return "unknown"
+    holding = [one for one in mounts if path.is_relative_to(one[1])]
+    return max(holding, key=lambda one: len(one[1]))[2] if holding else "unknown"

@@ -1,0 +1,89 @@
+"""Options that several commands share, and how a settings file is found."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from wattscope.core.errors import SettingsError
+from wattscope.registry.profile_library import ProfileLibrary
+from wattscope.settings import Settings, load_settings, parse_settings
+
+DEFAULT_DATA = "wattscope-data"
+DEFAULT_SETTINGS = Path("wattscope.toml")
+
+DataOption = Annotated[
+    Path, typer.Option("--data", help="Data folder.", envvar="WATTSCOPE_DATA", show_default=True)
+]
+SettingsOption = Annotated[
+    Path | None,
+    typer.Option("-c", "--settings", help="Settings file; left out, ./wattscope.toml if there."),
+]
+HostOption = Annotated[str | None, typer.Option(help="Address to listen on; default loopback.")]
+PortOption = Annotated[int | None, typer.Option(help="Port of the page; default 8000.")]
+MqttPortOption = Annotated[int | None, typer.Option(help="Port of the embedded broker.")]
+ExposeOption = Annotated[
+    bool,
+    typer.Option(
+        "--expose-without-login",
+        help="Allow another --host than loopback although everybody there may see and ask all.",
+    ),
+]
+
+
+def read_settings(path: Path | None) -> Settings:
+    """The settings of the file that was named, of ./wattscope.toml, or the defaults."""
+    if path is not None:
+        return load_settings(path)
+    if DEFAULT_SETTINGS.exists():
+        return load_settings(DEFAULT_SETTINGS)
+    return Settings()
+
+
+def find_profiles(path: Path | None) -> ProfileLibrary:
+    """The profiles that came along, and those in ``profiles/`` beside the settings file."""
+    beside = (path or DEFAULT_SETTINGS).resolve().parent
+    return ProfileLibrary(beside / "profiles")
+
+
+def read_recipe(name: str) -> Settings:
+    """The settings of a recipe that came along.
+
+    Raises:
+        SettingsError: No such recipe.
+    """
+    folder = files("wattscope").joinpath("recipes")
+    known = sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    if name not in known:
+        raise SettingsError([f"recipe {name!r} does not exist yet; there is {', '.join(known)}"])
+    return parse_settings(folder.joinpath(f"{name}.toml").read_text(), where=f"recipe {name}")
+
+
+def configure_logging() -> None:
+    """One line an event on standard error: plain for a person, JSON where WATTSCOPE_LOG=json."""
+    is_json = os.environ.get("WATTSCOPE_LOG") == "json"
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if is_json
+        else structlog.dev.ConsoleRenderer(
+            # Rich tracebacks print local variables, among them passwords.
+            exception_formatter=structlog.dev.plain_traceback
+        )
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            *([structlog.processors.format_exc_info] if is_json else []),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

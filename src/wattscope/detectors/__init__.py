@@ -1,0 +1,1 @@
+"""Detectors: statements about data, one file each, pure."""

@@ -1,0 +1,53 @@
+"""Days that repeat the day before them value by value: somebody filled a gap with a copy.
+
+Real consumption never repeats exactly over a day; equality of every value in every series does
+not happen by chance, so there is nothing to tune.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+Day = npt.NDArray[np.float64]
+
+
+def find_copied_days(days: Mapping[date, Sequence[Day]]) -> list[date]:
+    """Days equal to the day before in every series.
+
+    Args:
+        days: For each date its values, one array a series, always in the same order. A day with
+            no values, or whose values are all one constant in every series, is never a copy:
+            a house without power repeats itself truly.
+
+    Returns:
+        The copies, rising.
+
+    >>> a, b = [np.array([1.0, 2.0])], [np.array([1.0, 3.0])]
+    >>> find_copied_days({date(2024, 1, 1): a, date(2024, 1, 2): a, date(2024, 1, 3): b})
+    [datetime.date(2024, 1, 2)]
+    """
+    return [
+        day
+        for day in sorted(days)
+        if day - timedelta(days=1) in days
+        and _is_lively(days[day])
+        and _is_equal(days[day], days[day - timedelta(days=1)])
+    ]
+
+
+def _is_lively(day: Sequence[Day]) -> bool:
+    """Whether anything tells this day from a constant."""
+    if all(len(values) <= 1 for values in day):
+        return len(day) > 1 and any(len(values) and np.any(values != 0) for values in day)
+    return any(len(values) > 1 and np.any(values != values[0]) for values in day)
+
+
+def _is_equal(day: Sequence[Day], before: Sequence[Day]) -> bool:
+    return len(day) == len(before) and all(
+        len(a) == len(b) and bool(np.all((a == b) | (np.isnan(a) & np.isnan(b))))
+        for a, b in zip(day, before, strict=True)
+    )

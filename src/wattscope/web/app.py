@@ -1,0 +1,124 @@
+"""The web application: routes, pages, and the guards around them."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware.base import RequestResponseEndpoint
+from starlette.middleware.gzip import GZipMiddleware
+
+from wattscope import __version__
+from wattscope.web.devices import build_device_routes
+from wattscope.web.energy import build_energy_routes
+from wattscope.web.insights import build_insight_routes
+from wattscope.web.live_stream import build_live_routes
+from wattscope.web.operations import build_operation_routes
+from wattscope.web.problems import install_problem_handlers, problem
+from wattscope.web.services import Services
+
+_SECURITY_HEADERS = {
+    # Nothing is loaded from another host; Swagger's page and uPlot set styles inline.
+    "Content-Security-Policy": (
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "script-src 'self'; frame-ancestors 'none'; base-uri 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+_DOCS_SCRIPT = """window.onload = () => SwaggerUIBundle({
+  url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true });"""
+_NO_PAGE = (
+    "<!doctype html><title>Wattscope</title><p>The page is not built. "
+    "Run <code>python hatch_build.py</code> in the source folder, or install the wheel.</p>"
+)
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application over its services."""
+    app = FastAPI(
+        title="Wattscope",
+        version=__version__,
+        description="Energies in Wh, powers in W, times in RFC 3339 UTC; null is unknown.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    install_problem_handlers(app)
+    _install_guards(app, services)
+    for build in (
+        build_device_routes,
+        build_energy_routes,
+        build_insight_routes,
+        build_live_routes,
+        build_operation_routes,
+    ):
+        app.include_router(build(services))
+    _install_pages(app, Path(str(files("wattscope").joinpath("web", "static"))))
+    return app
+
+
+def _install_guards(app: FastAPI, services: Services) -> None:
+    """Refuse foreign host names (DNS rebinding), add security headers, compress."""
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    allowed = set(services.allowed_hosts)
+
+    @app.middleware("http")
+    async def guard(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        host = _host_name(request.headers.get("host", ""))
+        if "*" not in allowed and host not in allowed:
+            return problem(421, "wrong_host", f"this program is not {host!r}; see server.host")
+        response = await call_next(request)
+        for name, value in _SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+
+def _host_name(header: str) -> str:
+    """The host of a Host header without its port.
+
+    >>> _host_name("localhost:8000"), _host_name("[::1]:8000")
+    ('localhost', '::1')
+    """
+    if header.startswith("["):
+        return header[1:].partition("]")[0]
+    return header.partition(":")[0]
+
+
+def _install_pages(app: FastAPI, static: Path) -> None:
+    """The built page, the API's own page, and every path of the page's own routing."""
+    if (static / "assets").is_dir():
+        app.mount("/assets", StaticFiles(directory=static / "assets"), name="assets")
+    if (static / "docs").is_dir():
+        app.mount("/docs-assets", StaticFiles(directory=static / "docs"), name="docs-assets")
+
+    @app.get("/docs", include_in_schema=False)
+    def read_docs() -> HTMLResponse:
+        page = get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title="Wattscope API",
+            swagger_js_url="/docs-assets/swagger-ui-bundle.js",
+            swagger_css_url="/docs-assets/swagger-ui.css",
+            swagger_favicon_url="/icon.svg",
+        )
+        text = bytes(page.body).decode()
+        head, _, _ = text.partition("<script>")
+        return HTMLResponse(head + '<script src="/docs-start.js"></script></body></html>')
+
+    @app.get("/docs-start.js", include_in_schema=False)
+    def read_docs_script() -> Response:
+        return Response(_DOCS_SCRIPT, media_type="text/javascript")
+
+    @app.get("/{path:path}", include_in_schema=False, response_model=None)
+    def read_page(path: str) -> Response:
+        if path.startswith("api/"):
+            return problem(404, "not_found", f"there is no /{path}; see /docs")
+        if path == "icon.svg" and (static / path).is_file():
+            return FileResponse(static / path)
+        index = static / "index.html"
+        if not index.is_file():
+            return HTMLResponse(_NO_PAGE, 503)
+        return FileResponse(index, headers={"Cache-Control": "no-cache"})

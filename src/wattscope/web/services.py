@@ -1,0 +1,90 @@
+"""What the routes are given: ports and a clock, put together by the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from wattscope.core.errors import UnknownNameError
+from wattscope.core.topology import Device, Series, Site
+from wattscope.ports import LiveView, Quarantined, Store
+
+
+class Book(Protocol):
+    """The part of the registry that the pages need."""
+
+    def list_sites(self) -> list[Site]: ...
+
+    def list_devices(self) -> list[Device]: ...
+
+    def list_series(self) -> list[Series]: ...
+
+    def find_device(self, device: str) -> Device | None: ...
+
+    def find_series(self, device: str, quantity: str) -> int | None: ...
+
+
+class ShelvedItem(Protocol):
+    """A quarantined item with its number."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def item(self) -> Quarantined: ...
+
+
+class Shelf(Protocol):
+    """The quarantine as the pages see it."""
+
+    def list_newest(self, limit: int, code: str | None = None) -> list[Any]: ...
+
+    def count_by_code(self) -> dict[str, int]: ...
+
+
+class Pulse(LiveView, Protocol):
+    """A live view that tells when something changed."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that a route may use."""
+
+    store: Store
+    book: Book
+    shelf: Shelf
+    live: Pulse
+    now_us: Callable[[], int]
+    read_health: Callable[[], dict[str, Any]]
+    """State of sources, log, store and disk, made by the composition root."""
+    read_topics: Callable[[], dict[str, Any]]
+    pages: tuple[str, ...]
+    """Pages in the menu."""
+    allowed_hosts: tuple[str, ...]
+    """Names under which the page may be asked; guards against DNS rebinding."""
+
+    def find_site(self, site: str | None) -> Site:
+        """The site of an id; the only or first one where none is told.
+
+        Raises:
+            UnknownNameError: No such site.
+        """
+        sites = self.book.list_sites()
+        found = next((one for one in sites if site is None or one.id == site), None)
+        if found is None:
+            raise UnknownNameError(f"site {site!r} does not exist; see /api/sites")
+        return found
+
+    def find_device(self, device: str) -> Device:
+        """The device of an id.
+
+        Raises:
+            UnknownNameError: No such device.
+        """
+        found = self.book.find_device(device)
+        if found is None:
+            raise UnknownNameError(f"device {device!r} does not exist; see /api/devices")
+        return found

@@ -1,0 +1,143 @@
+"""From the words of a request to a span of time and the buckets in it, in the site's zone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta, tzinfo
+
+import numpy as np
+
+from wattscope.core.errors import QueryError
+from wattscope.core.reading import Int64Column
+from wattscope.core.time_grid import (
+    US_PER_DAY,
+    US_PER_HOUR,
+    US_PER_MINUTE,
+    day_start_us,
+    from_us,
+    local_date,
+    local_day_edges,
+    month_range,
+    parse_instant,
+)
+
+MAX_SPAN_US = 50 * 366 * US_PER_DAY
+_STEPS = {"1m": US_PER_MINUTE, "15m": 15 * US_PER_MINUTE, "1h": US_PER_HOUR}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A half-open stretch of time and its bucket length by name."""
+
+    start_us: int
+    end_us: int
+    interval: str
+    unit: str
+    """day, month, year or range: what "one before" means."""
+
+    def previous(self, zone: tzinfo, now_us: int) -> tuple[int, int]:
+        """The same stretch one period earlier, cut to the length that has passed by now."""
+        first = local_date(self.start_us, zone)
+        elapsed = min(self.end_us, max(self.start_us, now_us)) - self.start_us
+        if self.unit == "range":
+            start = self.start_us - (self.end_us - self.start_us)
+        elif self.unit == "day":
+            start = day_start_us(first - timedelta(days=1), zone)
+        elif self.unit == "month":
+            start = day_start_us((first - timedelta(days=1)).replace(day=1), zone)
+        else:
+            start = day_start_us(first.replace(year=first.year - 1), zone)
+        return start, min(start + elapsed, self.start_us)
+
+
+def read_span(
+    zone: tzinfo,
+    now_us: int,
+    *,
+    day: str | None = None,
+    month: str | None = None,
+    year: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    interval: str | None = None,
+) -> Span:
+    """The span that a request names; today where it names none.
+
+    Raises:
+        QueryError: Words that are no date, or a span upside down or endless.
+    """
+    try:
+        span = _read_period(zone, day, month, year, interval)
+    except ValueError:
+        raise QueryError("day, month and year are written 2026-05-01, 2026-05 and 2026") from None
+    if span is not None:
+        return span
+    if start is None and end is None:
+        today = local_date(now_us, zone)
+        return _whole(today, today + timedelta(days=1), zone, interval or "1h", "day")
+    start_us = parse_instant(start, zone) if start else now_us - US_PER_DAY
+    end_us = parse_instant(end, zone) if end else now_us
+    check_span(start_us, end_us)
+    length = end_us - start_us
+    default = "1h" if length <= 3 * US_PER_DAY else "1d" if length <= 100 * US_PER_DAY else "1mo"
+    return Span(start_us, end_us, interval or default, "range")
+
+
+def _read_period(
+    zone: tzinfo, day: str | None, month: str | None, year: str | None, interval: str | None
+) -> Span | None:
+    if day is not None:
+        first = date.fromisoformat(day)
+        return _whole(first, first + timedelta(days=1), zone, interval or "1h", "day")
+    if month is not None:
+        first, following = month_range(*(int(part) for part in month.split("-")))
+        return _whole(first, following, zone, interval or "1d", "month")
+    if year is not None:
+        first = date(int(year), 1, 1)
+        return _whole(first, date(int(year) + 1, 1, 1), zone, interval or "1mo", "year")
+    return None
+
+
+def _whole(first: date, following: date, zone: tzinfo, interval: str, unit: str) -> Span:
+    return Span(day_start_us(first, zone), day_start_us(following, zone), interval, unit)
+
+
+def check_span(start_us: int, end_us: int) -> None:
+    """Refuse a span that is empty, upside down or endless.
+
+    Raises:
+        QueryError: It is.
+    """
+    if not start_us < end_us:
+        raise QueryError("start must be before end")
+    if end_us - start_us > MAX_SPAN_US:
+        raise QueryError("the span is longer than 50 years; ask for less")
+
+
+def bucket_edges(span: Span, zone: tzinfo, max_buckets: int = 20_000) -> Int64Column:
+    """Starts of the buckets of a span and the end of the last one, in local terms.
+
+    Raises:
+        QueryError: Unknown interval, or too many buckets.
+    """
+    if span.interval in _STEPS:
+        step = _STEPS[span.interval]
+        if (span.end_us - span.start_us) // step > max_buckets:
+            raise QueryError(f"more than {max_buckets} buckets; ask for a coarser interval")
+        edges = np.arange(span.start_us, span.end_us, step, dtype=np.int64)
+        return np.r_[edges, span.end_us]
+    if span.interval == "1d":
+        edges = local_day_edges(span.start_us, span.end_us, zone)
+        return np.unique(np.clip(edges, span.start_us, span.end_us))
+    if span.interval == "1mo":
+        return _month_edges(span, zone)
+    raise QueryError(f"interval {span.interval!r} is unknown; use 15m, 1h, 1d or 1mo")
+
+
+def _month_edges(span: Span, zone: tzinfo) -> Int64Column:
+    edges = [span.start_us]
+    first = from_us(span.start_us).astimezone(zone).date().replace(day=1)
+    while edges[-1] < span.end_us:
+        first = month_range(first.year, first.month)[1]
+        edges.append(min(day_start_us(first, zone), span.end_us))
+    return np.array(edges, np.int64)
