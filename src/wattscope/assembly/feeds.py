@@ -102,10 +102,8 @@ def build_mqtt_options(
             password = Path(source.password_file).read_text().splitlines()[0]
         except (OSError, IndexError) as fault:
             raise SettingsError(
-                [
-                    f"sources.{source.name}.password_file: {source.password_file} cannot be read "
-                    f"({fault})"
-                ]
+                f"sources.{source.name}.password_file: {source.password_file} cannot be read "
+                f"({fault})"
             ) from fault
     return MqttOptions(
         url=source.url or f"mqtt://{settings.broker.host}:{settings.broker.port}",

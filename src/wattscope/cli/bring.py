@@ -79,7 +79,7 @@ def _print_summary(summary: ImportSummary) -> None:
         f"{summary.bad_rows} rows set aside"
     )
     for code, count in sorted(summary.by_code.items()):
-        typer.echo(f'  {code}: {count} (see: wattscope sql "SELECT * FROM quarantine")')
+        typer.echo(f"  {code}: {count} (the table quarantine of wattscope sql holds them)")
 
 
 def replay(

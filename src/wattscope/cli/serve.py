@@ -162,10 +162,8 @@ def check_exposure(host: str, *, is_allowed: bool) -> None:
     """
     if host not in LOOPBACK and not is_allowed:
         raise SettingsError(
-            [
-                f"host {host} can be reached by others and there are no accounts yet; stay on "
-                "127.0.0.1, or add --expose-without-login if everybody who can reach it may see all"
-            ]
+            f"host {host} can be reached by others and there are no accounts yet; stay on "
+            "127.0.0.1, or add --expose-without-login if everybody who can reach it may see all"
         )
 
 
@@ -234,7 +232,7 @@ def _serve(
 
 async def _announce(server: uvicorn.Server, host: str, port: int, *, browser: bool) -> None:
     """Print the address once it answers, and open it where asked."""
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110  # uvicorn tells its start by an attribute only
         await asyncio.sleep(0.02)
     shown = f"[{host}]" if ":" in host else host
     url = f"http://{shown}:{port}/"

@@ -99,7 +99,7 @@ class _Table:
         ids, inverse = np.unique(series, return_inverse=True)
         known = [rules[int(i)] for i in ids]
         interval = np.array([rule.interval_us for rule in known], np.int64)
-        interval = _fill_intervals(interval, series, t, inverse)
+        interval = _fill_intervals(interval, t, inverse)
 
         def spread(flags: list[bool]) -> Bools:
             return np.array(flags, np.bool_)[inverse] if flags else np.empty(0, np.bool_)
@@ -123,7 +123,7 @@ class _Table:
         return _Table(*(getattr(self, name)[rows] for name in self.__slots__))
 
 
-def _fill_intervals(interval: Ints, series: Ints, t: Ints, inverse: Ints) -> Ints:
+def _fill_intervals(interval: Ints, t: Ints, inverse: Ints) -> Ints:
     """Unknown intervals become the median step of the series' own rows; 0 where there is none."""
     unknown = np.flatnonzero(interval == 0)
     if not len(unknown) or len(t) < 2:
@@ -218,7 +218,8 @@ def _own_intervals(table: _Table) -> _Segments:
 
 def _gap_limit(interval: Ints) -> Floats:
     """Longest pause that is no gap [µs]."""
-    return np.maximum(interval * GAP_FACTOR, MIN_GAP_LIMIT_US)
+    limit: Floats = np.maximum(interval * GAP_FACTOR, MIN_GAP_LIMIT_US)
+    return limit
 
 
 def _between_neighbours(table: _Table) -> _Segments:

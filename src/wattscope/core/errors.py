@@ -31,8 +31,8 @@ class SettingsError(WattscopeError):
 
     code = "settings_invalid"
 
-    def __init__(self, faults: Sequence[str], *, where: str = "") -> None:
-        self.faults = tuple(faults)
+    def __init__(self, faults: Sequence[str] | str, *, where: str = "") -> None:
+        self.faults = (faults,) if isinstance(faults, str) else tuple(faults)
         """Each fault as one line: where, what, and what to do."""
         self.where = where
         head = f"{where}: " if where else ""

@@ -62,7 +62,7 @@ _GIGA = 1e9
 _MAX_WH = 1e15
 
 
-def _phased(
+def _phased(  # noqa: PLR0913, PLR0917  # one parameter a column of the table below
     stem: str, unit_suffix: str, unit: str, kind: QuantityKind, low: float, high: float, title: str
 ) -> list[Quantity]:
     """The total and its three phases."""

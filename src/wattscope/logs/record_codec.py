@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+
 import msgspec
 import numpy as np
 

@@ -8,6 +8,8 @@ pages and report success the next time, so the log goes on in a new segment.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import struct
 import threading
@@ -140,7 +142,7 @@ class SegmentLog:
         """Remove the segments all of whose records are below ``offset``."""
         with self._lock:
             segments = self._segments()
-            for path, following in zip(segments, segments[1:], strict=False):
+            for path, following in itertools.pairwise(segments):
                 if _first_offset(following) <= offset:
                     path.unlink()
             _sync_folder(self._folder)
@@ -190,12 +192,10 @@ class SegmentLog:
         """Cut what the failed append left, and never write to this file again."""
         if self._fd < 0:
             return
-        try:
+        # Where even that fails the number is burnt: should the bytes have reached the disk, the
+        # record repeats values that come again under another offset, which changes nothing.
+        with contextlib.suppress(OSError):
             os.ftruncate(self._fd, self._size)
-        except OSError:
-            # The number is burnt instead: should the bytes have reached the disk, the record
-            # repeats values that come again under another offset, which changes nothing.
-            pass
         os.close(self._fd)
         self._fd = -1
         self._end += 1

@@ -41,7 +41,7 @@ async def keep_running(
             await stage()
         except PermanentError:
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001  # the supervisor is the one place that may
             _log.exception("stage failed", stage=name, retry_s=round(delay_s, 1))
         else:
             return

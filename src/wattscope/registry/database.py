@@ -30,11 +30,11 @@ class Database:
         """
         self._path = path
         self._lock = threading.RLock()
-        self._engine = _open_engine(path, is_read_only)
+        self._engine = _open_engine(path, is_read_only=is_read_only)
         try:
             if not is_read_only:
                 metadata.create_all(self._engine)
-            self._check_version(is_read_only)
+            self._check_version(is_read_only=is_read_only)
         except SQLAlchemyError as fault:
             raise StorageError(
                 f"registry {path}: cannot be opened ({fault}); restore it from a backup"
@@ -51,7 +51,7 @@ class Database:
         with self._lock:
             self._engine.dispose()
 
-    def _check_version(self, is_read_only: bool) -> None:
+    def _check_version(self, *, is_read_only: bool) -> None:
         with self.begin() as connection:
             found = connection.execute(select(schema_version.c.version)).scalar()
             if found is None and not is_read_only:
@@ -63,7 +63,7 @@ class Database:
                 )
 
 
-def _open_engine(path: Path, is_read_only: bool) -> Engine:
+def _open_engine(path: Path, *, is_read_only: bool) -> Engine:
     mode = "ro" if is_read_only else "rwc"
     engine = create_engine(
         f"sqlite:///file:{path}?mode={mode}&uri=true",

@@ -88,7 +88,7 @@ class SqlQuarantine:
         """Items on the shelf by reason code."""
         query = select(quarantine.c.code, func.count()).group_by(quarantine.c.code)
         with self._database.begin() as connection:
-            return {code: count for code, count in connection.execute(query)}
+            return dict(connection.execute(query))
 
     def _prune(self, now_us: int) -> None:
         with self._database.begin() as connection:

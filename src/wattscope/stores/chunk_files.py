@@ -26,6 +26,8 @@ def write_part(
     """Write the rows of a source to a chunk file, sorted by series and time.
 
     Args:
+        cursor: Knows the table ``series_names``.
+        path: Name of the file; it appears only when it is whole.
         source: A sub-query with the columns of a row.
         where: A condition on them.
 

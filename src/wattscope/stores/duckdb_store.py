@@ -44,7 +44,7 @@ _TAIL_COLUMNS = "(series_id INTEGER, measured_at TIMESTAMP, value DOUBLE, qualit
 class DuckdbStore:
     """The store port, embedded. Thread-safe; one process writes to a folder."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # options are keyword-only
         self,
         folder: Path,
         names: SeriesNames,

@@ -16,6 +16,7 @@ import fcntl
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from wattscope.core.errors import StorageError
 
@@ -86,7 +87,7 @@ class DataFolder:
         self.unlock()
         return False
 
-    def __enter__(self) -> DataFolder:
+    def __enter__(self) -> Self:
         """Take the folder for the block."""
         self.lock()
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,7 +47,7 @@ class Snapshot:
         starts = self.span_starts()
         stored = {span.start_us for span in self.manifest.spans if span.rollups is not None}
         touched = set(self.tail_spans)
-        touched |= {b for a, b in zip(starts, starts[1:], strict=False) if a in self.tail_spans}
+        touched |= {b for a, b in itertools.pairwise(starts) if a in self.tail_spans}
         return [start for start in starts if start not in stored or start in touched]
 
     def closed_spans(self) -> list[Span]:

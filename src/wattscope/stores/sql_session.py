@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Mapping
 
@@ -72,7 +73,7 @@ def _make_local_days(
         end = starts[-1] + snapshot.manifest.chunk_us + US_PER_DAY
         for site, zone in rollups.zones().items():
             edges = local_day_edges(starts[0] - 366 * US_PER_DAY, end, zone).tolist()
-            rows += [(site, a, b) for a, b in zip(edges, edges[1:], strict=False)]
+            rows += [(site, a, b) for a, b in itertools.pairwise(edges)]
     days = {
         "site": np.array([row[0] for row in rows], object),
         "start_us": np.array([row[1] for row in rows], np.int64),

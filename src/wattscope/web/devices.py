@@ -18,7 +18,14 @@ from wattscope.web.spans import check_span
 from wattscope.web.staleness import stale_after_s
 
 MAX_RAW_POINTS = 200_000
-_POINT_COLUMNS = ("t", "mean", "min", "max", "first", "last", "count") + (
+_POINT_COLUMNS = (
+    "t",
+    "mean",
+    "min",
+    "max",
+    "first",
+    "last",
+    "count",
     "increase",
     "energy_wh",
     "coverage",

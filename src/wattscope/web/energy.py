@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Any
 
 import numpy as np
@@ -19,7 +20,11 @@ from wattscope.web.spans import Span, bucket_edges, check_span, read_span
 _COMPLETE = 0.995
 """A span with at least this share covered is called complete."""
 _MIN_GAP_BUCKETS = 3
-_BUCKET_COLUMNS = ("import_wh", "export_wh", "production_wh", "consumption_wh") + (
+_BUCKET_COLUMNS = (
+    "import_wh",
+    "export_wh",
+    "production_wh",
+    "consumption_wh",
     "self_consumed_wh",
     "coverage",
 )
@@ -110,7 +115,7 @@ def find_gaps(chart: PowerChart, now_us: int) -> list[dict[str, Any]]:
     is_known = ~np.isnan(chart.grid_w) & (chart.starts_us < now_us)
     known = np.flatnonzero(is_known)
     gaps = []
-    for before, after in zip(known, known[1:], strict=False):
+    for before, after in itertools.pairwise(known):
         start_us, end_us = int(chart.starts_us[before]) + chart.step_us, int(chart.starts_us[after])
         if (after - before) > _MIN_GAP_BUCKETS and end_us - start_us >= US_PER_MINUTE:
             gaps.append(

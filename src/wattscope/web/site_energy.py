@@ -7,7 +7,7 @@ from datetime import tzinfo
 
 import numpy as np
 
-from wattscope.compute.energy import Balance, RoleSeries, Roles, balance_buckets, find_roles
+from wattscope.compute.energy import Balance, Roles, RoleSeries, balance_buckets, find_roles
 from wattscope.compute.rollups import merge_rollups
 from wattscope.core.reading import Int64Column
 from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, load_zone

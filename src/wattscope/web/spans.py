@@ -124,8 +124,8 @@ def bucket_edges(span: Span, zone: tzinfo, max_buckets: int = 20_000) -> Int64Co
         step = _STEPS[span.interval]
         if (span.end_us - span.start_us) // step > max_buckets:
             raise QueryError(f"more than {max_buckets} buckets; ask for a coarser interval")
-        edges = np.arange(span.start_us, span.end_us, step, dtype=np.int64)
-        return np.r_[edges, span.end_us]
+        starts = np.arange(span.start_us, span.end_us, step, dtype=np.int64)
+        return np.append(starts, span.end_us)
     if span.interval == "1d":
         edges = local_day_edges(span.start_us, span.end_us, zone)
         return np.unique(np.clip(edges, span.start_us, span.end_us))

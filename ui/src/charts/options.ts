@@ -45,7 +45,7 @@ export function buildOptions(props: () => TimeChartProps, { width, height }: Ext
     legend: { show: false },
     scales: {
       x: { time: true, range: () => [props().span.start / 1000, props().span.end / 1000] },
-      y: { range: yRange },
+      y: { range: (_u, low, high) => yRange(low, high, lines.some((line) => line.fill !== undefined)) },
     },
     axes: [
       {
@@ -114,16 +114,19 @@ function findAlone(u: uPlot, s: number): number[] {
   return alone;
 }
 
-/** Zero belongs to every axis of power and energy; a flat chart still needs some height. */
-function yRange(u: uPlot, low: number | null, high: number | null): [number, number] {
-  const unitful = low === null || high === null ? [0, 1] : [low, high];
-  let min = unitful[0] ?? 0;
-  let max = unitful[1] ?? 1;
-  const isNarrow = min > 0 && (max - min) / max < 0.3;
-  if (!isNarrow || u.series.some((line) => line.fill != null)) min = Math.min(0, min);
-  if (max <= min) max = min + (Math.abs(min) > 0 ? Math.abs(min) * 0.1 : 1);
+/** From zero, but for values that all lie close together far from it, such as a voltage. */
+function yRange(low: number | null, high: number | null, hasArea: boolean): [number, number] {
+  let min = low ?? 0;
+  let max = high ?? 1;
+  const isFar = !hasArea && min > 0 && (max - min) / max < 0.3;
+  if (!isFar) {
+    min = Math.min(0, min);
+    max = Math.max(0, max);
+  }
+  // A flat chart still needs some height.
+  if (max - min < 1e-9) max = min + Math.max(1, Math.abs(min) * 0.02);
   const room = (max - min) * 0.08;
-  return [min < 0 || isNarrow ? min - room * (min === 0 ? 0 : 1) : min, max + room];
+  return [min === 0 ? 0 : min - room, max + room];
 }
 
 function axisNumbers(splits: number[], unit: string): string[] {

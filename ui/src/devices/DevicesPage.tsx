@@ -88,7 +88,7 @@ function DeviceRow({ row }: { row: TreeRow }) {
   const silent = isSilent(device);
   return (
     <Link to={`/devices/${encodeURIComponent(device.id)}`} class={`device-row${silent ? " silent" : ""}`}>
-      <span class="device-name" style={{ paddingLeft: `${depth * 22}px` }}>
+      <span class="device-name" style={{ "--depth": depth }}>
         {depth > 0 && <i class="branch" aria-hidden="true" />}
         <span>
           <strong>{device.name}</strong>
@@ -111,7 +111,7 @@ function DeviceState({ device, silent }: { device: Device; silent: boolean }) {
       <i class="chip-dot" aria-hidden="true" />
       <span>
         {age === null ? "never heard" : silent ? "silent" : "live"}
-        <small class="number">{age === null ? "" : `${formatAge(age)} ago`}</small>
+        <small class="number">{age === null ? "" : formatAge(age)}</small>
       </span>
     </span>
   );
