@@ -16,7 +16,7 @@ import uvicorn
 
 from wattscope.assembly.health import build_services
 from wattscope.assembly.history import fill_history
-from wattscope.assembly.program import Program, with_ports
+from wattscope.assembly.program import Program, keep_memory_small, with_ports
 from wattscope.assembly.storage import open_storage
 from wattscope.broker import find_free_port, is_port_taken
 from wattscope.cli.options import (
@@ -186,6 +186,7 @@ def _serve(
     beside: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Open the data folder and run until the server ends."""
+    keep_memory_small()
     host, port = settings.server.host, settings.server.port
     check_exposure(host, is_allowed=expose)
     if is_port_taken("127.0.0.1" if host == "0.0.0.0" else host, port):  # noqa: S104  # compared, not bound

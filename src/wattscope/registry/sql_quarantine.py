@@ -88,7 +88,7 @@ class SqlQuarantine:
         """Items on the shelf by reason code."""
         query = select(quarantine.c.code, func.count()).group_by(quarantine.c.code)
         with self._database.begin() as connection:
-            return dict(connection.execute(query))
+            return {code: int(count) for code, count in connection.execute(query).tuples()}
 
     def _prune(self, now_us: int) -> None:
         with self._database.begin() as connection:

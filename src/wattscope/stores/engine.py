@@ -16,7 +16,7 @@ def open_engine(folder: Path, *, memory_mb: int = DEFAULT_MEMORY_MB) -> duckdb.D
     """
     connection = duckdb.connect(":memory:")
     connection.execute("SET memory_limit = ?", [f"{memory_mb}MB"])
-    connection.execute("SET threads = 2")
+    connection.execute("SET threads = 1")
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET preserve_insertion_order = true")
     connection.execute("SET temp_directory = ?", [str(folder / "spill")])

@@ -180,5 +180,5 @@ export interface QuarantineItem {
 
 export interface Topics {
   broker_url: string | null;
-  topics: { topic: string; count: number; last_seen: string; format: string | null }[];
+  topics: { topic: string; count: number; last_seen?: string | null; format: string | null }[];
 }

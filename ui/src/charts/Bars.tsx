@@ -52,7 +52,7 @@ function Drawing(props: BarsProps & Extent) {
   const markStep = ((layout.marks[1] ?? 1) - (layout.marks[0] ?? 0)) / scale.factor;
   const decimals = Math.max(0, Math.min(2, Math.ceil(-Math.log10(markStep || 1) + (markStep % 1 ? 0.3 : 0))));
   const middle = (i: number) => LEFT + (i + 0.5) * layout.step;
-  const peakX = peak === null ? 0 : Math.min(Math.max(middle(peak.index), LEFT + 48), width - 56);
+  const peakX = peak === null ? 0 : Math.min(Math.max(middle(peak.index), LEFT + 58), width - 60);
 
   const move = (event: KeyboardEvent) => {
     const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;

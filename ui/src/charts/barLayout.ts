@@ -31,7 +31,7 @@ export function layoutBars(bars: readonly Bar[], width: number, height: number):
   const top = Math.max(...bars.map((bar) => sum(bar.up)), 0);
   const bottom = Math.max(...bars.map((bar) => sum(bar.down)), 0);
   const total = top + bottom || 1;
-  const mark = niceStep(total / Math.max(2, Math.floor(height / 44)));
+  const mark = niceStep(total / Math.max(2, Math.floor(height / 36)));
   const scale = height / total;
   const step = width / Math.max(1, bars.length);
   const marks: number[] = [];

@@ -42,7 +42,7 @@ export function DevicePage({ id }: { id: string }) {
 function Shown({ device }: { device: Device }) {
   const [chosen, setChosen] = useState<string | null>(null);
   const opened = device.quantities.find((one) => one.name === chosen) ?? null;
-  const silent = isSilent(device);
+  const silent = isSilent(device, (2 * REFRESH_MS) / 1000);
   nowMs.value;
   const age = deviceAgeS(device);
   return (

@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 
+import { useFetched } from "../api/fetching";
 import type { Device } from "../api/types";
 import { formatCount, formatValue } from "../format/number";
 import { formatAge } from "../format/time";
@@ -16,12 +17,18 @@ import { deviceAgeS, isSilent } from "./age";
 import { KIND_WORDS, mainValue, treeRows, type TreeRow } from "./tree";
 
 const ROW_PX = 56;
+const REFRESH_MS = 4_000;
+/** A long list is a large answer: it is asked for less often. */
+const LONG_LIST = 300;
+const LONG_REFRESH_MS = 20_000;
 /** From this many on, a search helps. */
 const SEARCH_FROM = 9;
 
 export function DevicesPage() {
   const [wanted, setWanted] = useState("");
-  const all = devices.value;
+  // The list of the whole page is renewed seldom; who looks at it wants it now.
+  const fetched = useFetched<{ devices: Device[] }>("/api/devices", refreshMs(devices.value));
+  const all = fetched.answer?.devices ?? devices.value;
   if (all === null) {
     return (
       <>
@@ -36,7 +43,8 @@ export function DevicesPage() {
   }
   const text = wanted.trim().toLowerCase();
   const found = text === "" ? all : all.filter((one) => `${one.name} ${one.id} ${one.kind}`.toLowerCase().includes(text));
-  const silent = all.filter(isSilent).length;
+  const sinceAskedS = (2 * refreshMs(all)) / 1000;
+  const silent = all.filter((one) => isSilent(one, sinceAskedS)).length;
   return (
     <>
       <PageHead title="Devices">
@@ -68,7 +76,7 @@ export function DevicesPage() {
             rows={treeRows(found.filter((one) => one.site === id))}
             rowHeight={ROW_PX}
             keyOf={(row) => row.device.id}
-            render={(row) => <DeviceRow row={row} />}
+            render={(row) => <DeviceRow row={row} sinceAskedS={sinceAskedS} />}
           />
         </Card>
       ))}
@@ -76,16 +84,20 @@ export function DevicesPage() {
   );
 }
 
+function refreshMs(list: readonly Device[] | null): number {
+  return (list?.length ?? 0) > LONG_LIST ? LONG_REFRESH_MS : REFRESH_MS;
+}
+
 function siteIds(list: readonly Device[]): string[] {
   return [...new Set(list.map((device) => device.site))];
 }
 
-function DeviceRow({ row }: { row: TreeRow }) {
+function DeviceRow({ row, sinceAskedS }: { row: TreeRow; sinceAskedS: number }) {
   const { device, depth } = row;
   // Read so that the ages count on each second.
   nowMs.value;
   const main = mainValue(device);
-  const silent = isSilent(device);
+  const silent = isSilent(device, sinceAskedS);
   return (
     <Link to={`/devices/${encodeURIComponent(device.id)}`} class={`device-row${silent ? " silent" : ""}`}>
       <span class="device-name" style={{ "--depth": depth }}>

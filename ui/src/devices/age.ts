@@ -7,7 +7,8 @@ export function deviceAgeS(device: Device): number | null {
   return Math.max(0, (serverNow() - Date.parse(device.last_measured_at)) / 1000);
 }
 
-export function isSilent(device: Device): boolean {
+/** @param sinceAskedS how old the answer itself may be: a device is not silent because nobody asked [s] */
+export function isSilent(device: Device, sinceAskedS: number): boolean {
   const age = deviceAgeS(device);
-  return age === null || device.is_stale || age > device.stale_after_s;
+  return age === null || device.is_stale || age > device.stale_after_s + sinceAskedS;
 }

@@ -47,6 +47,11 @@ export function EmptyHome() {
   );
 }
 
+/** Seconds since then, or null when it is not told. */
+function ageOf(seen: string | null | undefined): number | null {
+  return seen == null ? null : (nowMs.value - Date.parse(seen)) / 1000;
+}
+
 function TopicList({ topics }: { topics: Topics["topics"] }) {
   if (topics.length === 0) {
     return (
@@ -72,7 +77,7 @@ function TopicList({ topics }: { topics: Topics["topics"] }) {
               <th scope="row" class="mono">{topic.topic}</th>
               <td>{topic.format ?? <span class="muted">not understood</span>}</td>
               <td class="number">{formatCount(topic.count)}</td>
-              <td class="number">{formatAge((nowMs.value - Date.parse(topic.last_seen)) / 1000)}</td>
+              <td class="number">{formatAge(ageOf(topic.last_seen))}</td>
             </tr>
           ))}
         </tbody>

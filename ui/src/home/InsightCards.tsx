@@ -103,10 +103,10 @@ function Coverage({ energy }: { energy: Energy }) {
   const { range } = period.value;
   return (
     <Insight title={`${formatShare(energy.coverage)} of the ${range} has data`} testId="coverage">
-      {energy.is_complete
-        ? "The sums are complete."
-        : isCurrent.value
-          ? `The ${range} is still running; the sums grow.`
+      {isCurrent.value
+        ? `The ${range} is still running; the sums grow.`
+        : energy.is_complete
+          ? "The sums are complete."
           : "The sums hold only what was measured."}
     </Insight>
   );

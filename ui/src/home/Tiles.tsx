@@ -116,7 +116,8 @@ function producedNote(energy: Energy | null): string {
   if (energy.totals.production_wh === null) return "no solar meter reports";
   if (energy.power_peak !== null && energy.power_peak.production_w > 0) {
     const at = momentOf(Date.parse(energy.power_peak.at), zone.value, Date.parse(energy.start));
-    return `peak ${formatValue(energy.power_peak.production_w, "W")} at ${at}`;
+    const joint = period.value.range === "day" ? " at" : ",";
+    return `peak ${formatValue(energy.power_peak.production_w, "W")}${joint} ${at}`;
   }
   const change = formatChange(energy.totals.production_wh, energy.previous?.totals.production_wh ?? null);
   const words = previousWords(period.value.range, isCurrent.value);
