@@ -19,7 +19,7 @@ from wattscope.registry.profile_library import ProfileLibrary
 from wattscope.settings import Settings
 
 # Numbers of mallopt(3): M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX.
-_MALLOC_OPTIONS = ((-1, 256 * 1024), (-3, 256 * 1024), (-8, 1))
+_MALLOC_OPTIONS = ((-1, 64 * 1024), (-3, 64 * 1024), (-8, 1))
 
 
 class Program:

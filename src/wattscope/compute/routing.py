@@ -11,6 +11,8 @@ from wattscope.core.topology import DeviceKind
 
 MAX_REMEMBERED = 100_000
 """Topics whose route is remembered; more than these are matched anew each time."""
+MAX_TOPIC = 512
+"""A longer topic is matched anew each time [characters]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class TopicRouter:
         except KeyError:
             pass
         found = next((one for one in self._routes if topic_matches(one.filter, topic)), None)
-        if len(self._remembered) < MAX_REMEMBERED:
+        if len(self._remembered) < MAX_REMEMBERED and len(topic) <= MAX_TOPIC:
             self._remembered[topic] = found
         return found
 

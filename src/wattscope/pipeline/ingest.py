@@ -12,10 +12,12 @@ load and a commit is shared by all that came meanwhile. The source's bound is th
 from __future__ import annotations
 
 import asyncio
+import time
 
 import structlog
 
 from wattscope.core.errors import TransientError
+from wattscope.pipeline.alarms import Alarms
 from wattscope.pipeline.intake import Intake, Prepared
 from wattscope.pipeline.persist import Persist
 from wattscope.ports import EventLog, LogRecord, Source
@@ -31,11 +33,13 @@ class Ingest:
         self._intake = intake
         self._event_log = log
         self._persist = persist
+        self._alarms = Alarms(time.monotonic)
 
     async def run(self, source: Source) -> None:
         """Take groups until cancelled."""
         async for messages in source.receive():
             prepared = self._intake.take_in(messages)
+            self._alarms.report(prepared.quarantined, source.name)
             record = await self._commit(prepared)
             await source.acknowledge(messages)
             if record is not None:

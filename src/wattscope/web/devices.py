@@ -58,13 +58,7 @@ def build_device_routes(services: Services) -> APIRouter:
             ]
         }
 
-    @router.get("/devices/{device_id}")
-    def read_device(device_id: str) -> dict[str, Any]:
-        """One device."""
-        device = services.find_device(device_id)
-        return describe_device(services, device, _series_by_device(services).get(device.id, []))
-
-    @router.get("/devices/{device_id}/readings", response_model=None)
+    @router.get("/devices/{device_id:path}/readings", response_model=None)
     def read_readings(
         device_id: str,
         quantity: str,
@@ -98,6 +92,13 @@ def build_device_routes(services: Services) -> APIRouter:
             "end": format_utc(end_us),
             "points": points,
         }
+
+    # After the route above: an id may hold slashes, as zigbee2mqtt's names do.
+    @router.get("/devices/{device_id:path}")
+    def read_device(device_id: str) -> dict[str, Any]:
+        """One device."""
+        device = services.find_device(device_id)
+        return describe_device(services, device, _series_by_device(services).get(device.id, []))
 
     return router
 
