@@ -77,7 +77,7 @@ def build_feed(
     mqtt = load_plugin("source", source.type)(
         source.name, build_mqtt_options(settings, source, router.filters), now_us, random.random
     )
-    return Feed(mqtt, Ingest(intake, storage.log, storage.persist), router)
+    return Feed(mqtt, Ingest(intake, storage.persist), router)
 
 
 def build_intake(

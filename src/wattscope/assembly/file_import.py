@@ -160,9 +160,9 @@ class FileImport:
                 "profile and the clock of this machine"
             )
         before = (storage.tally.stored, storage.tally.duplicate)
-        record = storage.log.append(batch, tuple(aside))
+        record = storage.persist.append(batch, tuple(aside))
         storage.tally.received += len(batch) + len(record.quarantined)
-        storage.persist.take(record)
+        storage.persist.drain()
         summary.values += len(batch)
         summary.missing += int(np.isnan(batch.value).sum())
         summary.stored += storage.tally.stored - before[0]

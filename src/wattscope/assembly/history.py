@@ -52,9 +52,9 @@ def _write(storage: Storage, house: HomeSimulation, start_us: int, end_us: int) 
         )
     n_values = 0
     for position, day in enumerate(sorted(by_day), start=1):
-        record = storage.log.append(concat_batches(by_day[day]))
+        record = storage.persist.append(concat_batches(by_day[day]))
         storage.tally.received += len(record.batch)
-        storage.persist.take(record)
+        storage.persist.drain()
         n_values += len(record.batch)
         if position % _FLUSH_DAYS == 0:
             storage.persist.flush()

@@ -40,8 +40,8 @@ def replay_quarantine(
         ]
         prepared = intake.take_in(messages)
         before = storage.tally.stored
-        record = storage.log.append(prepared.batch, prepared.quarantined)
-        storage.persist.take(record)
+        storage.persist.append(prepared.batch, prepared.quarantined)
+        storage.persist.drain()
         storage.shelf.mark_replayed([one.id for one in mine], now_us())
         tried += len(mine)
         stored += storage.tally.stored - before

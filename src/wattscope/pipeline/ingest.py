@@ -2,7 +2,7 @@
 
 ::
 
-    source ─▶ intake ─▶ log.append (fsync) ─▶ acknowledge ─▶ persist
+    source ─▶ intake ─▶ persist.append (fsync) ─▶ acknowledge ─▶ persist.drain
                             ▲ the disk refuses: wait and try again, nothing is acknowledged
 
 While a group is on its way the next one gathers at the source, so that the groups grow with the
@@ -20,7 +20,7 @@ from wattscope.core.errors import TransientError
 from wattscope.pipeline.alarms import Alarms
 from wattscope.pipeline.intake import Intake, Prepared
 from wattscope.pipeline.persist import Persist
-from wattscope.ports import EventLog, LogRecord, Source
+from wattscope.ports import Source
 
 _log = structlog.get_logger()
 _RETRY_S = 1.0
@@ -29,9 +29,8 @@ _RETRY_S = 1.0
 class Ingest:
     """One source's way into the log."""
 
-    def __init__(self, intake: Intake, log: EventLog, persist: Persist) -> None:
+    def __init__(self, intake: Intake, persist: Persist) -> None:
         self._intake = intake
-        self._event_log = log
         self._persist = persist
         self._alarms = Alarms(time.monotonic)
 
@@ -40,23 +39,18 @@ class Ingest:
         async for messages in source.receive():
             prepared = self._intake.take_in(messages)
             self._alarms.report(prepared.quarantined, source.name)
-            record = await self._commit(prepared)
+            if len(prepared.batch) or prepared.quarantined:
+                await self._commit(prepared)
             await source.acknowledge(messages)
-            if record is not None:
-                await self._persist.take_soon(record)
+            await self._persist.drain_soon()
 
-    async def _commit(self, prepared: Prepared) -> LogRecord | None:
+    async def _commit(self, prepared: Prepared) -> None:
         """Make a group durable, however long the disk refuses."""
-        if not (len(prepared.batch) or prepared.quarantined):
-            return None
         is_refusing = False
         while True:
             try:
-                record = await asyncio.to_thread(
-                    self._event_log.append,
-                    prepared.batch,
-                    prepared.quarantined,
-                    prepared.receipts,
+                await self._persist.append_soon(
+                    prepared.batch, prepared.quarantined, prepared.receipts
                 )
             except TransientError as fault:
                 if not is_refusing:
@@ -66,4 +60,4 @@ class Ingest:
                 continue
             if is_refusing:
                 _log.info("log writes again")
-            return record
+            return

@@ -179,9 +179,7 @@ def parse_control(first: int, body: bytes, *, is_v5: bool) -> Control:
         if first == _PINGRESP and not body:
             return PingResp()
         if first == _DISCONNECT and is_v5:
-            # Reason code and properties may be left out (MQTT 5, 3.14.2.1 and 3.14.2.2.1).
-            found, _ = _parse_properties(body, 1) if len(body) > 1 else ({}, 0)
-            return Farewell(body[0] if body else 0, str(found.get(_REASON_STRING, "")))
+            return _parse_farewell(body)
     except (IndexError, struct.error) as fault:
         raise MalformedPacketError(f"a packet {first:#04x} of {len(body)} bytes") from fault
     raise MalformedPacketError(f"a packet {first:#04x}, which a broker must not send here")
@@ -212,6 +210,16 @@ def _parse_suback(body: bytes, *, is_v5: bool) -> SubAck:
     if at >= len(body):
         raise MalformedPacketError("a SUBACK without a reason code")
     return SubAck(mid, tuple(body[at:]), str(found.get(_REASON_STRING, "")))
+
+
+def _parse_farewell(body: bytes) -> Farewell:
+    # Reason code and properties may be left out (MQTT 5, 3.14.2.1 and 3.14.2.2.1).
+    if len(body) < 2:
+        return Farewell(body[0] if body else 0)
+    found, end = _parse_properties(body, 1)
+    if end != len(body):
+        raise MalformedPacketError("a DISCONNECT with bytes behind its properties")
+    return Farewell(body[0], str(found.get(_REASON_STRING, "")))
 
 
 _SERVER_KEEP_ALIVE, _REASON_STRING = 0x13, 0x1F

@@ -113,7 +113,9 @@ class PacketReader:
         self._n_buffered = len(rest)
         return messages
 
-    def _parse(self, buffer: bytes, limit: int, messages: list[RawMessage]) -> int:
+    def _parse(  # noqa: C901, PLR0912  # a call per message would cost as much as the parsing
+        self, buffer: bytes, limit: int, messages: list[RawMessage]
+    ) -> int:
         """Append messages; the position of the first byte not taken.
 
         The hot loop of the program: nothing is called per message that can be done in place.
