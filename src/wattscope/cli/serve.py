@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import signal
 import webbrowser
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -197,7 +198,7 @@ def _serve(
             before(program)
         allowed = ("*",) if expose else (*LOOPBACK, host)
         app = create_app(build_services(program, allowed_hosts=allowed))
-        server = uvicorn.Server(
+        server = _Server(
             uvicorn.Config(
                 app,
                 host=host,
@@ -205,6 +206,7 @@ def _serve(
                 loop="asyncio",
                 log_level="warning",
                 access_log=False,
+                lifespan="off",
                 # Live streams never end by themselves.
                 timeout_graceful_shutdown=2,
                 h11_max_incomplete_event_size=64 * 1024,
@@ -212,6 +214,7 @@ def _serve(
         )
 
         async def serve() -> None:
+            server.stop_on_signals()
             tasks = [asyncio.create_task(server.serve())]
             if beside is not None:
                 tasks.append(asyncio.ensure_future(beside()))
@@ -229,6 +232,25 @@ def _serve(
                     raise task.exception() or RuntimeError
 
         asyncio.run(program.run(serve))
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling, which ends in a trace at Ctrl-C."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to ``stop_on_signals``."""
+        yield
+
+    def stop_on_signals(self) -> None:
+        """End at Ctrl-C or SIGTERM; a second one does not wait for open streams."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop)
+
+    def _stop(self) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
 
 async def _announce(server: uvicorn.Server, host: str, port: int, *, browser: bool) -> None:
