@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 import signal
 import socket
@@ -23,6 +24,8 @@ from wattscope.core.errors import SettingsError, TransientError
 _log = structlog.get_logger()
 _READY_TIMEOUT_S = 20.0
 _STOP_TIMEOUT_S = 5.0
+_CONFIG_NAME = "nats.json"
+_PID_NAME = "nats.pid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class EmbeddedBroker:
             SettingsError: The port is taken, or the program is not installed.
             TransientError: It did not come up.
         """
+        await self._end_orphan()
         if is_port_taken(self.options.host, self.options.port):
             raise SettingsError(
                 f"MQTT port {self.options.port} on {self.options.host} is taken; choose another "
@@ -87,11 +91,33 @@ class EmbeddedBroker:
             process.kill()
             await process.wait()
 
+    async def _end_orphan(self) -> None:
+        """End the broker of an earlier process that was killed before it could.
+
+        The caller holds the lock of the data folder, so a broker on our configuration is nobody
+        else's; its number alone would not do, for the system gives numbers again.
+        """
+        config = str(self.options.folder / _CONFIG_NAME)
+        try:
+            number = int((self.options.folder / _PID_NAME).read_text())
+            command = Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            return
+        if config.encode() not in command:
+            return
+        _log.warning("ending the broker of a killed process", pid=number)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, signal.SIGTERM)
+        for _ in range(100):
+            if not Path(f"/proc/{number}").exists():
+                return
+            await asyncio.sleep(0.05)
+
     async def _spawn(self) -> None:
         program = find_broker_program()
         folder = self.options.folder
         folder.mkdir(parents=True, exist_ok=True)
-        config = folder / "nats.json"
+        config = folder / _CONFIG_NAME
         config.write_text(json.dumps(build_config(self.options), indent=1))
         self._process = await asyncio.create_subprocess_exec(
             str(program),
@@ -124,6 +150,7 @@ def build_config(options: BrokerOptions) -> dict[str, object]:
         "server_name": "wattscope",
         "host": "127.0.0.1",
         "port": -1,
+        "pid_file": str(options.folder / _PID_NAME),
         "log_file": str(options.folder / "nats.log"),
         "logfile_size_limit": 5_000_000,
         "max_payload": 1_048_576,

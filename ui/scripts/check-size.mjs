@@ -15,8 +15,13 @@ if (scripts.length === 0) {
   console.error("index.html names no script: the build is broken.");
   process.exit(1);
 }
-const bytes = scripts.reduce((sum, name) => sum + gzipSync(readFileSync(join(outDir, name))).length, 0);
-console.log(`script of the first view: ${(bytes / 1000).toFixed(1)} kB gzip (limit ${LIMIT_BYTES / 1000} kB)`);
+const bytes = scripts.reduce(
+  (sum, name) => sum + gzipSync(readFileSync(join(outDir, name))).length,
+  0,
+);
+console.log(
+  `script of the first view: ${(bytes / 1000).toFixed(1)} kB gzip (limit ${LIMIT_BYTES / 1000} kB)`,
+);
 if (bytes > LIMIT_BYTES) {
   console.error("Over the limit: load what the first view does not need with import().");
   process.exit(1);

@@ -28,7 +28,8 @@ try {
     },
   });
   const files = tests.map((name) => join(outDir, `${basename(name, ".ts")}.mjs`));
-  process.exitCode = spawnSync(process.execPath, ["--test", ...files], { stdio: "inherit" }).status ?? 1;
+  process.exitCode =
+    spawnSync(process.execPath, ["--test", ...files], { stdio: "inherit" }).status ?? 1;
 } finally {
   rmSync(outDir, { recursive: true, force: true });
 }

@@ -17,7 +17,9 @@ export function App() {
   useHomeAddress();
   return (
     <>
-      <a class="skip" href="#content">Skip to the content</a>
+      <a class="skip" href="#content">
+        Skip to the content
+      </a>
       <Rail />
       <main id="content" tabIndex={-1}>
         <Page />

@@ -1,9 +1,14 @@
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/shell.css";
+import "./styles/head.css";
 import "./styles/parts.css";
 import "./styles/charts.css";
-import "./styles/pages.css";
+import "./styles/flow.css";
+import "./styles/home.css";
+import "./styles/devices.css";
+import "./styles/health.css";
+import "./styles/narrow.css";
 
 import { render } from "preact";
 

@@ -75,7 +75,10 @@ test("a CSV carries local times with offset, empty unknowns and no formulas", ()
   const text = toCsv(
     {
       timeTitle: "time",
-      columns: [{ title: "home [W]", decimals: 1 }, { title: "name", decimals: 0 }],
+      columns: [
+        { title: "home [W]", decimals: 1 },
+        { title: "name", decimals: 0 },
+      ],
       rows: [
         { at: Date.parse("2026-11-20T07:00:00Z"), label: "", cells: [214.26, '=cmd("x")'] },
         { at: Date.parse("2026-07-20T07:00:00Z"), label: "", cells: [null, "a,b"] },

@@ -58,7 +58,10 @@ test("the sum goes on after a gap and is unknown inside it", () => {
   const start = Date.UTC(2026, 10, 20);
   const sums = cumulate([bucket(0, 100), bucket(1, null), bucket(2, 50)], start, start + 1e9);
   assert.deepEqual(sums.consumption, [0, 100, null, 100, 150]);
-  assert.deepEqual(sums.unknown.map((gap) => gap.start), [start + 3_600_000]);
+  assert.deepEqual(
+    sums.unknown.map((gap) => gap.start),
+    [start + 3_600_000],
+  );
   assert.ok(sums.production.every((value) => value === null));
 });
 
@@ -106,8 +109,23 @@ test("a tree keeps every device, also with a parent unknown or in a circle", () 
     stale_after_s: 30,
     quantities: [],
   });
-  const rows = treeRows([device("b", "a"), device("a", null), device("c", "gone"), device("x", "y"), device("y", "x")]);
-  assert.deepEqual(rows.map((row) => [row.device.id, row.depth]), [["a", 0], ["b", 1], ["c", 0], ["x", 0], ["y", 0]]);
+  const rows = treeRows([
+    device("b", "a"),
+    device("a", null),
+    device("c", "gone"),
+    device("x", "y"),
+    device("y", "x"),
+  ]);
+  assert.deepEqual(
+    rows.map((row) => [row.device.id, row.depth]),
+    [
+      ["a", 0],
+      ["b", 1],
+      ["c", 0],
+      ["x", 0],
+      ["y", 0],
+    ],
+  );
 });
 
 test("a silent meter leaves its last values, a missing value beside fresh ones stays missing", () => {

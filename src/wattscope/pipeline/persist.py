@@ -59,7 +59,10 @@ class Persist:
         self._waiting: deque[LogRecord] = deque()
 
     def catch_up(self) -> int:
-        """Take in what the log holds beyond the store, after a start. Returns records read."""
+        """Take in what the log holds beyond the store, after a start. Returns records read.
+
+        Nothing is counted: these values were received by an earlier process.
+        """
         n_records = 0
         for record in self._log.read(self._store.written_offset):
             self._take(record)
@@ -86,7 +89,7 @@ class Persist:
         """Make every appended record visible. Blocks."""
         with self._draining:
             while self._waiting:
-                self._take(self._waiting[0])
+                self._count(self._take(self._waiting[0]))
                 self._waiting.popleft()
 
     async def append_soon(
@@ -99,12 +102,15 @@ class Persist:
         """``drain`` beside the event loop; returns when all that was appended is visible."""
         await asyncio.to_thread(self.drain)
 
-    def _take(self, record: LogRecord) -> None:
+    def _take(self, record: LogRecord) -> StoreReceipt:
         # The shelf first: once the store has the record, a flush may let the log forget it.
         self._shelf.put(record.quarantined, record.offset)
         receipt = self._store.write(record)
         self._shelf.put(receipt.conflicts, record.offset)
         self._live.update(record.batch)
+        return receipt
+
+    def _count(self, receipt: StoreReceipt) -> None:
         self._tally.stored += receipt.stored
         self._tally.duplicate += receipt.duplicate
         if receipt.conflicts:

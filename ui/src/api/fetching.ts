@@ -17,9 +17,11 @@ export interface Fetched<Answer> {
  * @param refreshMs how often to read again; 0 for once
  */
 export function useFetched<Answer>(path: string | null, refreshMs = 0): Fetched<Answer> {
-  const [state, setState] = useState<{ path: string | null; answer: Answer | null; error: ApiError | null }>(
-    { path: null, answer: null, error: null },
-  );
+  const [state, setState] = useState<{
+    path: string | null;
+    answer: Answer | null;
+    error: ApiError | null;
+  }>({ path: null, answer: null, error: null });
   const [turn, setTurn] = useState(0);
   const latest = useRef(path);
   latest.current = path;
@@ -42,7 +44,8 @@ export function useFetched<Answer>(path: string | null, refreshMs = 0): Fetched<
     };
     // A page nobody looks at asks for nothing; it catches up when it is looked at again.
     const readIfSeen = () => {
-      if (document.hidden) document.addEventListener("visibilitychange", readIfSeen, { once: true });
+      if (document.hidden)
+        document.addEventListener("visibilitychange", readIfSeen, { once: true });
       else void read();
     };
     void read();

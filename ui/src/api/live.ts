@@ -49,7 +49,9 @@ export function onNow(listener: (newest: Now) => void): () => void {
 }
 
 /** The site whose values are streamed; one alone needs no name. */
-const streamedSite = computed(() => ((sites.value?.length ?? 0) > 1 ? (site.value?.id ?? null) : null));
+const streamedSite = computed(() =>
+  (sites.value?.length ?? 0) > 1 ? (site.value?.id ?? null) : null,
+);
 
 let stream: EventSource | null = null;
 let retry: ReturnType<typeof setTimeout> | undefined;

@@ -50,7 +50,10 @@ function Drawing(props: BarsProps & Extent) {
   const zero = TOP + layout.zeroY;
   const scale = scaleFor(Math.max(...layout.marks.map(Math.abs), 0), "Wh");
   const markStep = ((layout.marks[1] ?? 1) - (layout.marks[0] ?? 0)) / scale.factor;
-  const decimals = Math.max(0, Math.min(2, Math.ceil(-Math.log10(markStep || 1) + (markStep % 1 ? 0.3 : 0))));
+  const decimals = Math.max(
+    0,
+    Math.min(2, Math.ceil(-Math.log10(markStep || 1) + (markStep % 1 ? 0.3 : 0))),
+  );
   const middle = (i: number) => LEFT + (i + 0.5) * layout.step;
   const peakX = peak === null ? 0 : Math.min(Math.max(middle(peak.index), LEFT + 58), width - 60);
 
@@ -67,18 +70,38 @@ function Drawing(props: BarsProps & Extent) {
   };
 
   return (
-    <svg width={width} height={height} role="group" aria-label={label} onPointerLeave={() => props.onPoint(null)}>
+    <svg
+      width={width}
+      height={height}
+      role="group"
+      aria-label={label}
+      onPointerLeave={() => props.onPoint(null)}
+    >
       <defs>
-        <pattern id="bar-hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+        <pattern
+          id="bar-hatch"
+          width="6"
+          height="6"
+          patternUnits="userSpaceOnUse"
+          patternTransform="rotate(45)"
+        >
           <line x1="0" y1="0" x2="0" y2="6" class="bar-hatch" />
         </pattern>
       </defs>
-      <text class="axis-text" x={LEFT - 8} y={11} text-anchor="end">{scale.unit}</text>
+      <text class="axis-text" x={LEFT - 8} y={11} text-anchor="end">
+        {scale.unit}
+      </text>
       {layout.marks.map((mark) => {
         const y = zero - layout.heightOf(mark);
         return (
           <g key={mark}>
-            <line class={mark === 0 ? "axis-zero" : "axis-grid"} x1={LEFT} x2={width - RIGHT} y1={y} y2={y} />
+            <line
+              class={mark === 0 ? "axis-zero" : "axis-grid"}
+              x1={LEFT}
+              x2={width - RIGHT}
+              y1={y}
+              y2={y}
+            />
             <text class="axis-text" x={LEFT - 8} y={y + 4} text-anchor="end">
               {formatDecimal(Math.abs(mark) / scale.factor, decimals)}
             </text>
@@ -108,15 +131,32 @@ function Drawing(props: BarsProps & Extent) {
             } else move(event);
           }}
         >
-          <rect class="bar-room" x={LEFT + i * layout.step} y={TOP - 20} width={layout.step} height={height - TOP} />
-          <Stack bar={bar} x={middle(i) - layout.width / 2} width={layout.width} zero={zero} props={props} heightOf={layout.heightOf} />
+          <rect
+            class="bar-room"
+            x={LEFT + i * layout.step}
+            y={TOP - 20}
+            width={layout.step}
+            height={height - TOP}
+          />
+          <Stack
+            bar={bar}
+            x={middle(i) - layout.width / 2}
+            width={layout.width}
+            zero={zero}
+            props={props}
+            heightOf={layout.heightOf}
+          />
           {bar.tick && (
-            <text class="axis-text" x={middle(i)} y={height - 6} text-anchor="middle">{bar.tick}</text>
+            <text class="axis-text" x={middle(i)} y={height - 6} text-anchor="middle">
+              {bar.tick}
+            </text>
           )}
         </g>
       ))}
       {peak !== null && (
-        <text class="peak-text" x={peakX} y={TOP - 8} text-anchor="middle" data-testid="peak">{peak.text}</text>
+        <text class="peak-text" x={peakX} y={TOP - 8} text-anchor="middle" data-testid="peak">
+          {peak.text}
+        </text>
       )}
     </svg>
   );

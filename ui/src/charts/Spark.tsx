@@ -28,7 +28,13 @@ export function Spark({ times, values, start, end, label }: SparkProps) {
     path += `${before === null || before === undefined ? "M" : "L"}${at.toFixed(1)} ${y(value).toFixed(1)}`;
   });
   return (
-    <svg class="spark" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={label}>
+    <svg
+      class="spark"
+      viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+      preserveAspectRatio="none"
+      role="img"
+      aria-label={label}
+    >
       <path d={path} />
     </svg>
   );

@@ -66,7 +66,13 @@ export function TimeChart(props: TimeChartProps) {
   }, [props.times, props.columns, props.gaps, props.present]);
 
   return (
-    <div class="chart" style={{ minHeight: `${props.height}px` }} ref={box} role="img" aria-label={props.label} />
+    <div
+      class="chart"
+      style={{ minHeight: `${props.height}px` }}
+      ref={box}
+      role="img"
+      aria-label={props.label}
+    />
   );
 }
 

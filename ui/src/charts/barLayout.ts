@@ -35,7 +35,8 @@ export function layoutBars(bars: readonly Bar[], width: number, height: number):
   const scale = height / total;
   const step = width / Math.max(1, bars.length);
   const marks: number[] = [];
-  for (let n = -Math.floor(bottom / mark); n <= Math.floor(top / mark); n += 1) marks.push(n * mark);
+  for (let n = -Math.floor(bottom / mark); n <= Math.floor(top / mark); n += 1)
+    marks.push(n * mark);
   return {
     step,
     width: Math.max(1, Math.min(step * 0.84, step - 2, 46)),

@@ -73,12 +73,16 @@ function attachTouch(u: uPlot, { shown, onZoom }: Gestures): void {
     const share = (touch: Touch | undefined) => ((touch?.clientX ?? 0) - room.left) / room.width;
     return [share(touches[0]), share(touches[1])];
   };
-  u.over.addEventListener("touchstart", (event) => {
-    if (event.touches.length !== 2) return;
-    const { start, end } = shown();
-    shares = sharesOf(event.touches);
-    instants = [start + shares[0] * (end - start), start + shares[1] * (end - start)];
-  }, { passive: true });
+  u.over.addEventListener(
+    "touchstart",
+    (event) => {
+      if (event.touches.length !== 2) return;
+      const { start, end } = shown();
+      shares = sharesOf(event.touches);
+      instants = [start + shares[0] * (end - start), start + shares[1] * (end - start)];
+    },
+    { passive: true },
+  );
   u.over.addEventListener(
     "touchmove",
     (event) => {

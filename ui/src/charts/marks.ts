@@ -100,7 +100,8 @@ export function drawEnds(u: uPlot, withEnd: readonly boolean[]): void {
     const max = u.scales["x"]?.max ?? Infinity;
     if (x == null || y == null || x > max) continue;
     u.ctx.save();
-    u.ctx.fillStyle = typeof line.stroke === "function" ? String(line.stroke(u, s)) : colourOf("ink");
+    u.ctx.fillStyle =
+      typeof line.stroke === "function" ? String(line.stroke(u, s)) : colourOf("ink");
     u.ctx.beginPath();
     u.ctx.arc(u.valToPos(x, "x", true), u.valToPos(y, line.scale ?? "y", true), 3.5 * ratio, 0, 7);
     u.ctx.fill();

@@ -29,13 +29,18 @@ export interface ChartLine {
 const SMALLEST_DRAG_PX = 8;
 const TICK_ROOM_PX = 46;
 
-export function buildOptions(props: () => TimeChartProps, { width, height }: Extent): uPlot.Options {
+export function buildOptions(
+  props: () => TimeChartProps,
+  { width, height }: Extent,
+): uPlot.Options {
   const { lines, span, zone, unit, syncKey } = props();
   const font = `11px ${getComputedStyle(document.body).fontFamily}`;
   const axis = { font, stroke: colourOf("muted"), ticks: { show: false } };
   const most = Math.max(2, Math.floor((width - 60) / TICK_ROOM_PX));
   const bands = lines.flatMap((line, i) =>
-    line.closesBand ? [{ series: [i, i + 1] as [number, number], fill: fade(colourOf(line.role), 0.16) }] : [],
+    line.closesBand
+      ? [{ series: [i, i + 1] as [number, number], fill: fade(colourOf(line.role), 0.16) }]
+      : [],
   );
 
   const options: uPlot.Options = {
@@ -45,7 +50,14 @@ export function buildOptions(props: () => TimeChartProps, { width, height }: Ext
     legend: { show: false },
     scales: {
       x: { time: true, range: () => [props().span.start / 1000, props().span.end / 1000] },
-      y: { range: (_u, low, high) => yRange(low, high, lines.some((line) => line.fill !== undefined)) },
+      y: {
+        range: (_u, low, high) =>
+          yRange(
+            low,
+            high,
+            lines.some((line) => line.fill !== undefined),
+          ),
+      },
     },
     axes: [
       {
@@ -74,10 +86,18 @@ export function buildOptions(props: () => TimeChartProps, { width, height }: Ext
         (u) => {
           drawAxisUnit(u, unit, font);
           drawInstant(u, props().present ?? null);
-          drawEnds(u, props().lines.map((line) => line.hasEnd === true));
+          drawEnds(
+            u,
+            props().lines.map((line) => line.hasEnd === true),
+          );
         },
       ],
-      setCursor: [(u) => props().onCursor?.(u.cursor.left !== undefined && u.cursor.left >= 0 ? (u.cursor.idx ?? null) : null)],
+      setCursor: [
+        (u) =>
+          props().onCursor?.(
+            u.cursor.left !== undefined && u.cursor.left >= 0 ? (u.cursor.idx ?? null) : null,
+          ),
+      ],
       setSelect: [(u) => takeSelection(u, props)],
     },
   };
@@ -139,7 +159,10 @@ function axisNumbers(splits: number[], unit: string): string[] {
 
 function drawAxisUnit(u: uPlot, unit: string, font: string): void {
   const max = Math.max(Math.abs(u.scales["y"]?.max ?? 0), Math.abs(u.scales["y"]?.min ?? 0));
-  const highest = Math.max(0, ...((u.axes[1] as { _splits?: number[] })._splits ?? [max]).map(Math.abs));
+  const highest = Math.max(
+    0,
+    ...((u.axes[1] as { _splits?: number[] })._splits ?? [max]).map(Math.abs),
+  );
   const ratio = devicePixelRatio || 1;
   u.ctx.save();
   u.ctx.font = font.replace("11px", `${11 * ratio}px`);

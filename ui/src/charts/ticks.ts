@@ -71,7 +71,9 @@ export function tickLabel(at: number, start: number, end: number, zone: string):
   if (span <= 36 * HOUR_MS) {
     const isDayEnd = at === end && p.hour === 0;
     if (isDayEnd) return "24";
-    return p.minute === 0 && span > 6 * HOUR_MS ? String(p.hour).padStart(2, "0") : clockOf(at, zone);
+    return p.minute === 0 && span > 6 * HOUR_MS
+      ? String(p.hour).padStart(2, "0")
+      : clockOf(at, zone);
   }
   if (p.hour !== 0) return clockOf(at, zone);
   if (span <= 8 * DAY_MS) return at === end ? "" : `${weekdayOf(at, zone)} ${p.day}`;

@@ -32,7 +32,11 @@ export function DevicePage({ id }: { id: string }) {
     return (
       <>
         <PageHead title="Device" />
-        {fetched.error !== null ? <Failed error={fetched.error} retry={fetched.reload} /> : <Waiting height={240} />}
+        {fetched.error !== null ? (
+          <Failed error={fetched.error} retry={fetched.reload} />
+        ) : (
+          <Waiting height={240} />
+        )}
       </>
     );
   }
@@ -58,14 +62,27 @@ function Shown({ device }: { device: Device }) {
         {device.rating_w !== null && ` · rated ${formatValue(device.rating_w, "W")}`}
         {" · "}
         <span class={silent ? "warn-text" : ""}>
-          {age === null ? "never heard" : `${silent ? "silent, last reading" : "last reading"} ${formatAge(age)} ago`}
+          {age === null
+            ? "never heard"
+            : `${silent ? "silent, last reading" : "last reading"} ${formatAge(age)} ago`}
         </span>
       </p>
-      {opened !== null && <QuantityChart key={opened.name} device={device} quantity={opened} onClose={() => setChosen(null)} />}
+      {opened !== null && (
+        <QuantityChart
+          key={opened.name}
+          device={device}
+          quantity={opened}
+          onClose={() => setChosen(null)}
+        />
+      )}
       {device.quantities.length === 0 ? (
         <Nothing title="This device has not sent any quantity yet." />
       ) : (
-        <Card title="Quantities" aside="last 24 hours at the right; a click opens the chart" class="flush">
+        <Card
+          title="Quantities"
+          aside="last 24 hours at the right; a click opens the chart"
+          class="flush"
+        >
           <div role="list">
             {device.quantities.map((quantity) => (
               <div role="listitem" key={quantity.name}>
@@ -92,10 +109,17 @@ interface RowProps {
 }
 
 function QuantityRow({ device, quantity, isOpen, onOpen }: RowProps) {
-  const ageS = quantity.measured_at === null ? null : (serverNow() - Date.parse(quantity.measured_at)) / 1000;
+  const ageS =
+    quantity.measured_at === null ? null : (serverNow() - Date.parse(quantity.measured_at)) / 1000;
   const isOld = ageS === null || ageS > device.stale_after_s;
   return (
-    <button type="button" class={`quantity-row${isOpen ? " open" : ""}`} aria-expanded={isOpen} onClick={onOpen} data-testid={`quantity-${quantity.name}`}>
+    <button
+      type="button"
+      class={`quantity-row${isOpen ? " open" : ""}`}
+      aria-expanded={isOpen}
+      onClick={onOpen}
+      data-testid={`quantity-${quantity.name}`}
+    >
       <span>
         <strong>{quantity.title}</strong>
         <small class="mono">{quantity.name}</small>
@@ -128,7 +152,17 @@ function DaySpark({ device, quantity }: { device: Device; quantity: LatestValue 
   for (let at = start; at < end; at += QUARTER_MS) {
     const point = byTime.get(at);
     times.push(at);
-    values.push(point === undefined ? null : quantity.kind === "gauge" ? point.mean : point.increase);
+    values.push(
+      point === undefined ? null : quantity.kind === "gauge" ? point.mean : point.increase,
+    );
   }
-  return <Spark times={times} values={values} start={start} end={end} label={`${quantity.title}, last 24 hours`} />;
+  return (
+    <Spark
+      times={times}
+      values={values}
+      start={start}
+      end={end}
+      label={`${quantity.title}, last 24 hours`}
+    />
+  );
 }

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 
 import { useFetched } from "../api/fetching";
 import type { Device } from "../api/types";
-import { formatCount, formatValue } from "../format/number";
+import { formatCount, formatCounted, formatValue } from "../format/number";
 import { formatAge } from "../format/time";
 import { Card } from "../parts/Card";
 import { Link } from "../parts/Link";
@@ -42,7 +42,10 @@ export function DevicesPage() {
     );
   }
   const text = wanted.trim().toLowerCase();
-  const found = text === "" ? all : all.filter((one) => `${one.name} ${one.id} ${one.kind}`.toLowerCase().includes(text));
+  const found =
+    text === ""
+      ? all
+      : all.filter((one) => `${one.name} ${one.id} ${one.kind}`.toLowerCase().includes(text));
   const sinceAskedS = (2 * refreshMs(all)) / 1000;
   const silent = all.filter((one) => isSilent(one, sinceAskedS)).length;
   return (
@@ -66,7 +69,7 @@ export function DevicesPage() {
       )}
       {all.length > 0 && (
         <p class="summary">
-          {formatCount(all.length)} {all.length === 1 ? "device" : "devices"}
+          {formatCounted(all.length, "device")}
           {silent > 0 ? `, ${formatCount(silent)} silent` : ", all reporting"}
         </p>
       )}
@@ -99,12 +102,18 @@ function DeviceRow({ row, sinceAskedS }: { row: TreeRow; sinceAskedS: number }) 
   const main = mainValue(device);
   const silent = isSilent(device, sinceAskedS);
   return (
-    <Link to={`/devices/${encodeURIComponent(device.id)}`} class={`device-row${silent ? " silent" : ""}`}>
+    <Link
+      to={`/devices/${encodeURIComponent(device.id)}`}
+      class={`device-row${silent ? " silent" : ""}`}
+    >
       <span class="device-name" style={{ "--depth": depth }}>
         {depth > 0 && <i class="branch" aria-hidden="true" />}
         <span>
           <strong>{device.name}</strong>
-          <small>{KIND_WORDS[device.kind] ?? device.kind}{device.name === device.id ? "" : ` · ${device.id}`}</small>
+          <small>
+            {KIND_WORDS[device.kind] ?? device.kind}
+            {device.name === device.id ? "" : ` · ${device.id}`}
+          </small>
         </span>
       </span>
       <span class="device-value number">

@@ -72,8 +72,24 @@ export function QuantityChart({ device, quantity, onClose }: ChartProps) {
   const show = (values: readonly (number | null)[]) =>
     cursor === null ? {} : { value: formatValue(values[cursor], quantity.unit) };
   const entries: LegendEntry[] = [
-    { key: "mean", label: isCounter ? "added" : hasBand ? "mean" : "value", role, shape: "line", ...show(series.mean) },
-    ...(hasBand ? [{ key: "band", label: "lowest to highest", role, shape: "band" as const, ...showBand(series, cursor, quantity.unit) }] : []),
+    {
+      key: "mean",
+      label: isCounter ? "added" : hasBand ? "mean" : "value",
+      role,
+      shape: "line",
+      ...show(series.mean),
+    },
+    ...(hasBand
+      ? [
+          {
+            key: "band",
+            label: "lowest to highest",
+            role,
+            shape: "band" as const,
+            ...showBand(series, cursor, quantity.unit),
+          },
+        ]
+      : []),
   ];
 
   return (
@@ -85,8 +101,13 @@ export function QuantityChart({ device, quantity, onClose }: ChartProps) {
       table={fetched.answer === null ? null : () => tableOf(series, quantity, hasBand)}
       legend={
         <div class="legend-bar">
-          <Legend entries={entries} {...(at === undefined ? {} : { note: momentWithSeconds(at) })} />
-          <button type="button" class="text-button" onClick={onClose}>Close</button>
+          <Legend
+            entries={entries}
+            {...(at === undefined ? {} : { note: momentWithSeconds(at) })}
+          />
+          <button type="button" class="text-button" onClick={onClose}>
+            Close
+          </button>
         </div>
       }
     >
@@ -117,7 +138,12 @@ export function QuantityChart({ device, quantity, onClose }: ChartProps) {
 }
 
 /** A pause longer than the limit breaks the line and is marked. */
-function seriesOf(points: readonly (Bucket | RawPoint)[], isCounter: boolean, limitS: number, stepS: number): { series: Series; gaps: GapMark[] } {
+function seriesOf(
+  points: readonly (Bucket | RawPoint)[],
+  isCounter: boolean,
+  limitS: number,
+  stepS: number,
+): { series: Series; gaps: GapMark[] } {
   const series: Series = { times: [], mean: [], low: [], high: [] };
   const gaps: GapMark[] = [];
   const push = (at: number, mean: number | null, low: number | null, high: number | null) => {
@@ -147,11 +173,14 @@ function seriesOf(points: readonly (Bucket | RawPoint)[], isCounter: boolean, li
 
 function showBand(series: Series, cursor: number | null, unit: string): { value?: string } {
   if (cursor === null) return {};
-  return { value: `${formatValue(series.low[cursor], unit)} to ${formatValue(series.high[cursor], unit)}` };
+  return {
+    value: `${formatValue(series.low[cursor], unit)} to ${formatValue(series.high[cursor], unit)}`,
+  };
 }
 
 function roleOf(name: string): Role {
-  if (name.includes("production") || name.startsWith("dc_") || name.startsWith("irradiance")) return "solar";
+  if (name.includes("production") || name.startsWith("dc_") || name.startsWith("irradiance"))
+    return "solar";
   if (name.includes("export")) return "grid-out";
   if (name.includes("battery") || name.includes("state_of_charge")) return "battery";
   return name.includes("import") ? "grid-in" : "home";
@@ -167,7 +196,9 @@ function fileSafe(id: string): string {
 
 function tableOf(series: Series, quantity: LatestValue, hasBand: boolean): Table {
   const unit = quantity.unit ? ` [${quantity.unit}]` : "";
-  const names = hasBand ? ["mean", "lowest", "highest"] : [quantity.kind === "gauge" ? "value" : "added"];
+  const names = hasBand
+    ? ["mean", "lowest", "highest"]
+    : [quantity.kind === "gauge" ? "value" : "added"];
   return {
     timeTitle: "time",
     columns: names.map((name) => ({ title: `${name}${unit}`, decimals: 3 })),

@@ -5,7 +5,13 @@ export type Interval = "raw" | "1m" | "15m" | "1h" | "1d";
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-const LENGTH_S: Record<Interval, number> = { raw: 0, "1m": 60, "15m": 900, "1h": 3600, "1d": 86_400 };
+const LENGTH_S: Record<Interval, number> = {
+  raw: 0,
+  "1m": 60,
+  "15m": 900,
+  "1h": 3600,
+  "1d": 86_400,
+};
 
 /** The finest interval that gives about as many points as a chart has pixels. */
 export function intervalFor(spanMs: number, isCounter: boolean): Interval {

@@ -45,7 +45,9 @@ const FIRST_CHOICE = [
 /** The quantity that says most about a device. */
 export function mainValue(device: Device): Device["quantities"][number] | null {
   for (const name of FIRST_CHOICE) {
-    const found = device.quantities.find((quantity) => quantity.name === name && quantity.value !== null);
+    const found = device.quantities.find(
+      (quantity) => quantity.name === name && quantity.value !== null,
+    );
     if (found) return found;
   }
   return device.quantities.find((quantity) => quantity.value !== null) ?? null;

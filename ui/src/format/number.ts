@@ -104,11 +104,17 @@ export function formatCount(value: number | null | undefined): string {
   return value === null || value === undefined ? UNKNOWN : formatDecimal(value, 0);
 }
 
+/** A count with its word: 1 segment, 3 segments. */
+export function formatCounted(value: number, word: string): string {
+  return `${formatCount(value)} ${word}${value === 1 ? "" : "s"}`;
+}
+
 export function formatBytes(bytes: number | null | undefined): string {
   if (bytes === null || bytes === undefined) return UNKNOWN;
   const units = ["B", "kB", "MB", "GB", "TB"];
   let step = 0;
-  while (step < units.length - 1 && Number((bytes / 1000 ** step).toPrecision(3)) >= 1000) step += 1;
+  while (step < units.length - 1 && Number((bytes / 1000 ** step).toPrecision(3)) >= 1000)
+    step += 1;
   const value = bytes / 1000 ** step;
   return `${step === 0 ? formatDecimal(value, 0) : formatThree(value)}${THIN_SPACE}${units[step]}`;
 }

@@ -79,12 +79,32 @@ export function instantFields(start: number, end: number): Query {
 }
 
 /** Length of a bar and of a step of the cumulative chart. */
-export const BAR_INTERVAL: Record<Range, string> = { day: "1h", week: "1d", month: "1d", year: "1mo" };
-export const STEP_INTERVAL: Record<Range, string> = { day: "15m", week: "1h", month: "1d", year: "1d" };
-export const BAR_WORD: Record<Range, string> = { day: "hour", week: "day", month: "day", year: "month" };
+export const BAR_INTERVAL: Record<Range, string> = {
+  day: "1h",
+  week: "1d",
+  month: "1d",
+  year: "1mo",
+};
+export const STEP_INTERVAL: Record<Range, string> = {
+  day: "15m",
+  week: "1h",
+  month: "1d",
+  year: "1d",
+};
+export const BAR_WORD: Record<Range, string> = {
+  day: "hour",
+  week: "day",
+  month: "day",
+  year: "month",
+};
 
 /** One range down: where a click on a bar leads. */
-export const NARROWER: Record<Range, Range | null> = { year: "month", month: "day", week: "day", day: null };
+export const NARROWER: Record<Range, Range | null> = {
+  year: "month",
+  month: "day",
+  week: "day",
+  day: null,
+};
 
 /** The words for a period: "Fri, 20 Nov 2026", "16 – 22 Nov 2026", "November 2026", "2026". */
 export function titleOf(period: Period): string {

@@ -5,11 +5,20 @@ import { localDateOf, localParts } from "./zone";
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-function format(ms: number, zone: string, style: string, options: Intl.DateTimeFormatOptions): string {
+function format(
+  ms: number,
+  zone: string,
+  style: string,
+  options: Intl.DateTimeFormatOptions,
+): string {
   const key = `${zone}|${style}|${currentLocale() ?? ""}`;
   let writer = formats.get(key);
   if (writer === undefined) {
-    writer = new Intl.DateTimeFormat(currentLocale(), { timeZone: zone, hourCycle: "h23", ...options });
+    writer = new Intl.DateTimeFormat(currentLocale(), {
+      timeZone: zone,
+      hourCycle: "h23",
+      ...options,
+    });
     formats.set(key, writer);
   }
   return writer.format(ms);
@@ -73,7 +82,8 @@ export function formatDuration(seconds: number | null | undefined): string {
   const minutes = Math.floor(s / 60);
   if (minutes < 60) return join(minutes, "min");
   const hours = Math.floor(minutes / 60);
-  if (hours < 48) return minutes % 60 ? `${join(hours, "h")} ${join(minutes % 60, "min")}` : join(hours, "h");
+  if (hours < 48)
+    return minutes % 60 ? `${join(hours, "h")} ${join(minutes % 60, "min")}` : join(hours, "h");
   const days = Math.floor(hours / 24);
   return hours % 24 ? `${join(days, "d")} ${join(hours % 24, "h")}` : join(days, "d");
 }

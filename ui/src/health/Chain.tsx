@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 
 import { liveState } from "../api/live";
 import type { Health } from "../api/types";
-import { formatBytes, formatCount, formatThree } from "../format/number";
+import { formatBytes, formatCount, formatCounted, formatThree } from "../format/number";
 import { formatAge } from "../format/time";
 import { Card } from "../parts/Card";
 import { nowMs } from "../state/clock";
@@ -24,7 +24,10 @@ export function Chain({ health }: { health: Health }) {
       testId="chain"
     >
       <div class="chain">
-        <ChainNode title={health.sources.length === 1 ? "Source" : "Sources"} state={states[0] ?? "good"}>
+        <ChainNode
+          title={health.sources.length === 1 ? "Source" : "Sources"}
+          state={states[0] ?? "good"}
+        >
           {health.sources.length === 0 && <li>none is set up</li>}
           {health.sources.map((source) => (
             <li key={source.name}>
@@ -34,24 +37,43 @@ export function Chain({ health }: { health: Health }) {
         </ChainNode>
         <Arrow words={rateWords(health)} isBroken={broken === 0} />
         <ChainNode title="Log" state="good">
-          <li>offset <b>{formatCount(health.log.end_offset)}</b></li>
-          <li>{formatBytes(health.log.bytes)} in {formatCount(health.log.segments)} segments</li>
+          <li>
+            offset <b>{formatCount(health.log.end_offset)}</b>
+          </li>
+          <li>
+            {formatBytes(health.log.bytes)} in {formatCounted(health.log.segments, "segment")}
+          </li>
         </ChainNode>
         <Arrow words={`${formatCount(health.store.lag_records)} behind`} isBroken={broken === 2} />
         <ChainNode title="Store" state={states[2] ?? "good"}>
-          <li>up to offset <b>{formatCount(health.store.covered_offset)}</b> in chunks</li>
-          <li>{formatCount(health.store.tail_rows)} rows in the tail, {formatCount(health.store.chunks)} chunks</li>
+          <li>
+            up to offset <b>{formatCount(health.store.covered_offset)}</b> in chunks
+          </li>
+          <li>
+            {formatCounted(health.store.tail_rows, "row")} in the tail,{" "}
+            {formatCounted(health.store.chunks, "chunk")}
+          </li>
         </ChainNode>
         <Arrow words="" isBroken={broken === 3} />
         <ChainNode title="This page" state={page}>
-          <li>{liveState.value === "broken" ? "the event stream is lost" : "the event stream stands"}</li>
+          <li>
+            {liveState.value === "broken" ? "the event stream is lost" : "the event stream stands"}
+          </li>
         </ChainNode>
       </div>
     </Card>
   );
 }
 
-function ChainNode({ title, state, children }: { title: string; state: LinkState; children: ComponentChildren }) {
+function ChainNode({
+  title,
+  state,
+  children,
+}: {
+  title: string;
+  state: LinkState;
+  children: ComponentChildren;
+}) {
   return (
     <section class={`chain-node ${state}`}>
       <h3>
@@ -77,9 +99,13 @@ function SourceLine({ source }: { source: Health["sources"][number] }) {
   const age = last === null ? null : (nowMs.value - Date.parse(last)) / 1000;
   return (
     <>
-      <b>{source.name}</b>{source.kind === source.name ? " " : ` ${source.kind}, `}<span class={`state-${sourceState(source)}`}>{source.state}</span>
+      <b>{source.name}</b>
+      {source.kind === source.name ? " " : ` ${source.kind}, `}
+      <span class={`state-${sourceState(source)}`}>{source.state}</span>
       {source.detail && <small class="mono block">{source.detail}</small>}
-      <small class="number block">{age === null ? "nothing received yet" : `last message ${formatAge(age)} ago`}</small>
+      <small class="number block">
+        {age === null ? "nothing received yet" : `last message ${formatAge(age)} ago`}
+      </small>
     </>
   );
 }

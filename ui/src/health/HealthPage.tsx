@@ -2,7 +2,7 @@
 
 import { useFetched } from "../api/fetching";
 import type { Health } from "../api/types";
-import { formatBytes, formatCount } from "../format/number";
+import { formatBytes, formatCount, formatCounted } from "../format/number";
 import { formatDuration } from "../format/time";
 import { Card } from "../parts/Card";
 import { Failed, Waiting } from "../parts/States";
@@ -49,7 +49,7 @@ function Counters({ health }: { health: Health }) {
   const known = counters.stored + counters.duplicate + counters.quarantined + counters.refused;
   const open = counters.received - known;
   return (
-    <Card title="Every message accounted for" aside="since the start" testId="counters">
+    <Card title="Everything accounted for" aside="since the start" testId="counters">
       <dl class="counters">
         <div class="sum">
           <dt>received</dt>
@@ -81,8 +81,8 @@ function Disk({ health }: { health: Health }) {
   const isShort = disk.free_bytes < LITTLE_SPACE_BYTES;
   const rows: readonly [string, string][] = [
     ["kept in all", formatBytes(disk.data_bytes)],
-    ["of it the log", `${formatBytes(log.bytes)} in ${formatCount(log.segments)} segments`],
-    ["of it the chunks", `${formatBytes(store.bytes)} in ${formatCount(store.chunks)} chunks`],
+    ["of it the log", `${formatBytes(log.bytes)} in ${formatCounted(log.segments, "segment")}`],
+    ["of it the chunks", `${formatBytes(store.bytes)} in ${formatCounted(store.chunks, "chunk")}`],
     ["version", health.version],
     ["running for", formatDuration(upS)],
   ];
@@ -100,7 +100,11 @@ function Disk({ health }: { health: Health }) {
           </div>
         ))}
       </dl>
-      {isShort && <p class="verdict alert-text">Little space is left: free some, or move the data with --data.</p>}
+      {isShort && (
+        <p class="verdict alert-text">
+          Little space is left: free some, or move the data with --data.
+        </p>
+      )}
       <p class="verdict">
         <a href="/docs">The HTTP interface</a>, <a href="/metrics">the program's own metrics</a>
       </p>

@@ -33,9 +33,22 @@ export function Quarantine({ byCode }: { byCode: Record<string, number> }) {
     >
       {codes.length > 1 && (
         <div class="filters" role="group" aria-label="Reason">
-          <button type="button" class="segment" aria-pressed={code === null} onClick={() => setCode(null)}>all</button>
+          <button
+            type="button"
+            class="segment"
+            aria-pressed={code === null}
+            onClick={() => setCode(null)}
+          >
+            all
+          </button>
           {codes.map(([name, count]) => (
-            <button type="button" class="segment" key={name} aria-pressed={code === name} onClick={() => setCode(name)}>
+            <button
+              type="button"
+              class="segment"
+              key={name}
+              aria-pressed={code === name}
+              onClick={() => setCode(name)}
+            >
               {name} {formatCount(count)}
             </button>
           ))}
@@ -56,7 +69,9 @@ export function Quarantine({ byCode }: { byCode: Record<string, number> }) {
 
 function asideOf(answer: Answer): string {
   const shown = answer.items.length;
-  return answer.total > shown ? `the newest ${formatCount(shown)} of ${formatCount(answer.total)}` : formatCount(answer.total);
+  return answer.total > shown
+    ? `the newest ${formatCount(shown)} of ${formatCount(answer.total)}`
+    : formatCount(answer.total);
 }
 
 function ItemTable({ items }: { items: readonly QuarantineItem[] }) {
@@ -94,7 +109,8 @@ function ItemTable({ items }: { items: readonly QuarantineItem[] }) {
 
 /** A payload is data of a stranger: shown as text, shortened, never as markup. */
 function excerptOf(item: QuarantineItem): string {
-  const text = item.payload_text ?? (item.payload_base64 === null ? "" : `base64 ${item.payload_base64}`);
+  const text =
+    item.payload_text ?? (item.payload_base64 === null ? "" : `base64 ${item.payload_base64}`);
   if (text === "") return "(empty)";
   return text.length > EXCERPT_LENGTH ? `${text.slice(0, EXCERPT_LENGTH)}…` : text;
 }

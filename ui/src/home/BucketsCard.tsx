@@ -29,7 +29,8 @@ export function BucketsCard({ energy }: { energy: Fetched<Energy> }) {
   const word = BAR_WORD[shownPeriod.range];
   const under = pointed === null ? null : (slots[pointed] ?? null);
   const amounts = under === null ? answer?.totals : under.bucket;
-  const value = (key: "self_consumed_wh" | "import_wh" | "export_wh") => formatValue(amounts?.[key], "Wh");
+  const value = (key: "self_consumed_wh" | "import_wh" | "export_wh") =>
+    formatValue(amounts?.[key], "Wh");
   const hasSolar = answer !== null && answer.totals.production_wh !== null;
 
   const open = (index: number) => {
@@ -43,16 +44,40 @@ export function BucketsCard({ energy }: { energy: Fetched<Energy> }) {
   return (
     <ChartCard
       title={`Energy by ${word}`}
-      aside={under === null ? (hasSolar ? "above the line used, below it given" : undefined) : `${under.name}: ${formatValue(under.bucket?.consumption_wh, "Wh")} used`}
+      aside={
+        under === null
+          ? hasSolar
+            ? "above the line used, below it given"
+            : undefined
+          : `${under.name}: ${formatValue(under.bucket?.consumption_wh, "Wh")} used`
+      }
       testId="energy-chart"
       fileName={`wattscope-${site.value?.id ?? "site"}-energy-${shownPeriod.range}-${shownPeriod.from}`}
       table={answer === null ? null : () => tableOf(slots, word)}
       legend={
         <Legend
           entries={[
-            ...(hasSolar ? [{ key: "own", label: "own solar", role: "solar" as const, value: value("self_consumed_wh") }] : []),
+            ...(hasSolar
+              ? [
+                  {
+                    key: "own",
+                    label: "own solar",
+                    role: "solar" as const,
+                    value: value("self_consumed_wh"),
+                  },
+                ]
+              : []),
             { key: "import", label: "from grid", role: "grid-in", value: value("import_wh") },
-            ...(answer?.totals.export_wh != null ? [{ key: "export", label: "to grid", role: "grid-out" as const, value: value("export_wh") }] : []),
+            ...(answer?.totals.export_wh != null
+              ? [
+                  {
+                    key: "export",
+                    label: "to grid",
+                    role: "grid-out" as const,
+                    value: value("export_wh"),
+                  },
+                ]
+              : []),
           ]}
         />
       }
@@ -73,7 +98,9 @@ export function BucketsCard({ energy }: { energy: Fetched<Energy> }) {
             onPoint={setPointed}
             onOpen={open}
           />
-          <p class="chart-note" data-testid="incomplete-note">{incompleteWords(slots)}</p>
+          <p class="chart-note" data-testid="incomplete-note">
+            {incompleteWords(slots)}
+          </p>
         </>
       )}
     </ChartCard>
@@ -109,7 +136,8 @@ function barOf(slot: Slot): LabelledBar {
 
 function peakOf(answer: Energy, slots: readonly Slot[]): { index: number; text: string } | null {
   const stated = answer.peak;
-  let index = stated === null ? -1 : slots.findIndex((slot) => slot.start === Date.parse(stated.start));
+  let index =
+    stated === null ? -1 : slots.findIndex((slot) => slot.start === Date.parse(stated.start));
   if (index < 0) {
     const used = slots.map((slot) => slot.bucket?.consumption_wh ?? 0);
     const most = Math.max(...used, 0);
@@ -130,7 +158,8 @@ function incompleteWords(slots: readonly Slot[]): string {
   if (partly.length > MOST_NAMED) named.push(`${partly.length - MOST_NAMED} more are incomplete`);
   if (running !== undefined) named.push(`${running.name} is still running`);
   const hatched = named.length > 0 ? `Hatched: ${named.join("; ")}. ` : "";
-  const names = empty.length === 1 ? empty[0]?.name : `${empty.length} ${BAR_WORD[period.value.range]}s`;
+  const names =
+    empty.length === 1 ? empty[0]?.name : `${empty.length} ${BAR_WORD[period.value.range]}s`;
   const without = empty.length > 0 ? `No data: ${names}.` : "";
   return hatched + without || "\u00a0";
 }
@@ -145,7 +174,10 @@ function tableOf(slots: readonly Slot[], word: string): Table {
   return {
     timeTitle: word,
     columns: [
-      ...["consumed", "own solar", "from grid", "to grid", "produced"].map((title) => ({ title: `${title} [kWh]`, decimals: 3 })),
+      ...["consumed", "own solar", "from grid", "to grid", "produced"].map((title) => ({
+        title: `${title} [kWh]`,
+        decimals: 3,
+      })),
       { title: "coverage [%]", decimals: 0 },
     ],
     rows: slots

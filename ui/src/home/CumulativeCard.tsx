@@ -25,19 +25,27 @@ const REFRESH_MS = 30_000;
 export function CumulativeCard({ siteId }: { siteId: string }) {
   const { range, from, start } = period.value;
   const fetched = useFetched<Energy>(
-    apiPath("/api/energy", { site: siteId, ...energyFields(period.value), interval: STEP_INTERVAL[range] }),
+    apiPath("/api/energy", {
+      site: siteId,
+      ...energyFields(period.value),
+      interval: STEP_INTERVAL[range],
+    }),
     isCurrent.value ? REFRESH_MS : 0,
   );
   const [cursor, setCursor] = useState<number | null>(null);
   const energy = fetched.answer;
-  const sums = useMemo(
-    () => cumulate(energy?.buckets ?? [], start, serverNow()),
-    [energy, start],
-  );
+  const sums = useMemo(() => cumulate(energy?.buckets ?? [], start, serverNow()), [energy, start]);
   const columns = useMemo(() => [sums.production, sums.consumption], [sums]);
   const hasSolar = sums.production.some((value) => value !== null);
   const lines: ChartLine[] = [
-    { label: "produced", role: "solar", fill: 0.14, width: 2, hasEnd: showsNow.value, isHidden: !hasSolar },
+    {
+      label: "produced",
+      role: "solar",
+      fill: 0.14,
+      width: 2,
+      hasEnd: showsNow.value,
+      isHidden: !hasSolar,
+    },
     { label: "consumed", role: "home", width: 2, hasEnd: showsNow.value },
   ];
   const at = cursor ?? sums.times.length - 1;
@@ -55,9 +63,22 @@ export function CumulativeCard({ siteId }: { siteId: string }) {
       legend={
         <Legend
           entries={[
-            { key: "used", label: "consumed", role: "home", shape: "line", value: valueOf(sums.consumption, energy?.totals.consumption_wh) },
+            {
+              key: "used",
+              label: "consumed",
+              role: "home",
+              shape: "line",
+              value: valueOf(sums.consumption, energy?.totals.consumption_wh),
+            },
             ...(hasSolar
-              ? [{ key: "made", label: "produced", role: "solar" as const, value: valueOf(sums.production, energy?.totals.production_wh) }]
+              ? [
+                  {
+                    key: "made",
+                    label: "produced",
+                    role: "solar" as const,
+                    value: valueOf(sums.production, energy?.totals.production_wh),
+                  },
+                ]
               : []),
           ]}
           {...(cursorTime === undefined ? {} : { note: momentOf(cursorTime, zone.value, start) })}

@@ -16,27 +16,34 @@ export function EmptyHome() {
   return (
     <div class="empty-home" data-testid="empty-home">
       <Card title="Connect the first meter">
-        <p class="lead">No meter has reported yet. This page fills itself with the first reading.</p>
+        <p class="lead">
+          No meter has reported yet. This page fills itself with the first reading.
+        </p>
         <ol class="steps-list">
           <li>
             <strong>Let the meter publish to this MQTT broker.</strong>
             {address === null ? (
               <span class="muted"> Its address appears here as soon as the broker runs.</span>
             ) : (
-              <code class="address" data-testid="broker-url">{address}</code>
+              <code class="address" data-testid="broker-url">
+                {address}
+              </code>
             )}
           </li>
           <li>
-            <strong>Watch its topic appear on the right.</strong> The Itron bridge, Tasmota, Shelly,
+            <strong>Watch its topic appear in the list.</strong> The Itron bridge, Tasmota, Shelly,
             zigbee2mqtt, ESPHome and panel or meter JSON are understood as they are.
           </li>
           <li>
-            <strong>No meter at hand?</strong> <code>wattscope import FILE --profile NAME</code> reads
-            history, <code>wattscope simulate home</code> plays a household.
+            <strong>No meter at hand?</strong> <code>wattscope import FILE --profile NAME</code>{" "}
+            reads history, <code>wattscope simulate home</code> plays a household.
           </li>
         </ol>
       </Card>
-      <Card title="Topics heard" aside={topics.answer === null ? undefined : formatCount(topics.answer.topics.length)}>
+      <Card
+        title="Topics heard"
+        aside={topics.answer === null ? undefined : formatCount(topics.answer.topics.length)}
+      >
         {topics.error !== null && topics.answer === null ? (
           <Failed error={topics.error} retry={topics.reload} />
         ) : (
@@ -67,14 +74,20 @@ function TopicList({ topics }: { topics: Topics["topics"] }) {
           <tr>
             <th scope="col">topic</th>
             <th scope="col">understood as</th>
-            <th scope="col" class="number">messages</th>
-            <th scope="col" class="number">last</th>
+            <th scope="col" class="number">
+              messages
+            </th>
+            <th scope="col" class="number">
+              last
+            </th>
           </tr>
         </thead>
         <tbody>
           {topics.map((topic) => (
             <tr key={topic.topic}>
-              <th scope="row" class="mono">{topic.topic}</th>
+              <th scope="row" class="mono">
+                {topic.topic}
+              </th>
               <td>{topic.format ?? <span class="muted">not understood</span>}</td>
               <td class="number">{formatCount(topic.count)}</td>
               <td class="number">{formatAge(ageOf(topic.last_seen))}</td>

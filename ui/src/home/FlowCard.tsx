@@ -16,7 +16,9 @@ const MOST_LOADS = 8;
 function hasSolar(newest: Now): boolean {
   if (newest.solar_w !== null) return true;
   if (newest.has_solar !== undefined) return newest.has_solar;
-  return (devices.value ?? []).some((device) => device.kind === "inverter" || device.kind === "panel");
+  return (devices.value ?? []).some(
+    (device) => device.kind === "inverter" || device.kind === "panel",
+  );
 }
 
 export function FlowCard() {
@@ -55,7 +57,11 @@ function oldSentence(): string {
 }
 
 function sentenceOf(newest: Now): string {
-  const flows = shareFlows({ gridW: newest.grid_w, solarW: newest.solar_w, batteryW: newest.battery_w });
+  const flows = shareFlows({
+    gridW: newest.grid_w,
+    solarW: newest.solar_w,
+    batteryW: newest.battery_w,
+  });
   if (flows === null) return "The grid's power is unknown.";
   const toGrid = flows.solarToGrid + flows.batteryToGrid;
   if (toGrid >= IDLE_BELOW_W) {

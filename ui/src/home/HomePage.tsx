@@ -72,7 +72,9 @@ function Answers({ siteId }: { siteId: string }) {
   return (
     <>
       <Tiles energy={energy.answer} />
-      {energy.error !== null && needsWords(energy.error, energy.answer) && <Failed error={energy.error} retry={energy.reload} />}
+      {energy.error !== null && needsWords(energy.error, energy.answer) && (
+        <Failed error={energy.error} retry={energy.reload} />
+      )}
       <div class="home-grid">
         <FlowCard />
         <PowerCard siteId={siteId} />

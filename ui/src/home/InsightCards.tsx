@@ -10,7 +10,15 @@ import { devices, zone } from "../state/catalogue";
 import { serverNow } from "../state/clock";
 import { isCurrent, period } from "../state/view";
 
-function Insight({ title, testId, children }: { title: string; testId: string; children: ComponentChildren }) {
+function Insight({
+  title,
+  testId,
+  children,
+}: {
+  title: string;
+  testId: string;
+  children: ComponentChildren;
+}) {
   return (
     <section class="insight" data-testid={testId}>
       <h2>{title}</h2>
@@ -19,13 +27,23 @@ function Insight({ title, testId, children }: { title: string; testId: string; c
   );
 }
 
-export function InsightCards({ energy, insights }: { energy: Energy | null; insights: DayInsights | null }) {
+export function InsightCards({
+  energy,
+  insights,
+}: {
+  energy: Energy | null;
+  insights: DayInsights | null;
+}) {
   if (energy === null) return null;
   return (
     <div class="insights">
       {insights !== null && <AlwaysOn energy={energy} insights={insights} />}
       <Peak energy={energy} />
-      {insights === null ? <Coverage energy={energy} /> : <Gaps energy={energy} insights={insights} />}
+      {insights === null ? (
+        <Coverage energy={energy} />
+      ) : (
+        <Gaps energy={energy} insights={insights} />
+      )}
     </div>
   );
 }
@@ -45,7 +63,9 @@ function AlwaysOn({ energy, insights }: { energy: Energy; insights: DayInsights 
   const share = used !== null && used > 0 ? Math.min(1, (watts * hours) / used) : null;
   return (
     <Insight title={`Always on: ${formatValue(watts, "W")}`} testId="always-on">
-      {share === null ? "" : `${formatShare(share)} of what was used ${periodWords("day", isCurrent.value)}; `}
+      {share === null
+        ? ""
+        : `${formatShare(share)} of what was used ${periodWords("day", isCurrent.value)}; `}
       {`${formatValue(watts * 24 * 365, "Wh")} in a year.`}
     </Insight>
   );
@@ -62,15 +82,23 @@ function Peak({ energy }: { energy: Energy }) {
   }
   const start = Date.parse(energy.peak.start);
   const end = Date.parse(energy.peak.end);
-  const share = energy.totals.consumption_wh ? energy.peak.consumption_wh / energy.totals.consumption_wh : null;
+  const share = energy.totals.consumption_wh
+    ? energy.peak.consumption_wh / energy.totals.consumption_wh
+    : null;
   const isLong = end - start > 36 * 3_600_000;
   const isDay = end - start > 2 * 3_600_000;
-  const when = isLong ? longMonthOf(start, zone.value) : isDay ? dayOf(start, zone.value) : `${range === "day" ? "" : `${dayOf(start, zone.value)}, `}${spanOf(start, end, zone.value)}`;
+  const when = isLong
+    ? longMonthOf(start, zone.value)
+    : isDay
+      ? dayOf(start, zone.value)
+      : `${range === "day" ? "" : `${dayOf(start, zone.value)}, `}${spanOf(start, end, zone.value)}`;
   const word = isLong ? "month" : isDay ? "day" : BAR_WORD.day;
   return (
     <Insight title={`Peak ${word}: ${when}`} testId="peak-insight">
       {formatValue(energy.peak.consumption_wh, "Wh")} used
-      {share !== null && `, ${formatShare(share)} of ${range === "day" ? "the day" : `the ${range}`} so far`}.
+      {share !== null &&
+        `, ${formatShare(share)} of ${range === "day" ? "the day" : `the ${range}`} so far`}
+      .
     </Insight>
   );
 }
@@ -86,11 +114,15 @@ function Gaps({ energy, insights }: { energy: Energy; insights: DayInsights }) {
     );
   }
   const when = `${clockOf(Date.parse(longest.start), zone.value)}–${clockOf(Date.parse(longest.end), zone.value)}`;
-  const name = devices.value?.find((device) => device.id === longest.device)?.name ?? longest.device;
+  const name =
+    devices.value?.find((device) => device.id === longest.device)?.name ?? longest.device;
   const estimated = gaps.reduce((sum, gap) => sum + (gap.estimated_wh ?? 0), 0);
   const isKnown = gaps.some((gap) => gap.estimated_wh !== null);
   return (
-    <Insight title={gaps.length === 1 ? `One gap, ${when}` : `${gaps.length} gaps, longest ${when}`} testId="gaps">
+    <Insight
+      title={gaps.length === 1 ? `One gap, ${when}` : `${gaps.length} gaps, longest ${when}`}
+      testId="gaps"
+    >
       {`${name} was silent for ${formatDuration(longest.duration_s)}. `}
       {isKnown
         ? `${formatValue(estimated, "Wh")} placed by the meter's counter, an estimate.`

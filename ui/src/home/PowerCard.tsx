@@ -38,7 +38,11 @@ function pointsWanted(): number {
 export function PowerCard({ siteId }: { siteId: string }) {
   const span = shown.value;
   const fetched = useFetched<PowerChart>(
-    apiPath("/api/power", { site: siteId, ...instantFields(span.start, span.end), points: pointsWanted() }),
+    apiPath("/api/power", {
+      site: siteId,
+      ...instantFields(span.start, span.end),
+      points: pointsWanted(),
+    }),
     isCurrent.value ? REFRESH_MS : 0,
   );
   const chart = useLastCovering(fetched.answer, span);
@@ -74,7 +78,9 @@ export function PowerCard({ siteId }: { siteId: string }) {
         <Legend
           entries={[
             { key: "home", label: "home", role: "home", shape: "line", ...valueAt(series.home) },
-            ...(hasSolar ? [{ key: "solar", label: "solar", role: "solar" as const, ...valueAt(series.solar) }] : []),
+            ...(hasSolar
+              ? [{ key: "solar", label: "solar", role: "solar" as const, ...valueAt(series.solar) }]
+              : []),
             {
               key: "grid",
               label: "grid",
@@ -84,9 +90,13 @@ export function PowerCard({ siteId }: { siteId: string }) {
               onToggle: () => setHasGrid(!hasGrid),
               ...(hasGrid ? valueAt(series.grid) : {}),
             },
-            ...(gaps.length > 0 ? [{ key: "gap", label: "no data", role: "hatch" as const, shape: "hatch" as const }] : []),
+            ...(gaps.length > 0
+              ? [{ key: "gap", label: "no data", role: "hatch" as const, shape: "hatch" as const }]
+              : []),
           ]}
-          {...(cursorTime === undefined ? {} : { note: momentOf(cursorTime, zone.value, span.start) })}
+          {...(cursorTime === undefined
+            ? {}
+            : { note: momentOf(cursorTime, zone.value, span.start) })}
         />
       }
     >
@@ -116,7 +126,10 @@ export function PowerCard({ siteId }: { siteId: string }) {
 }
 
 /** While a closer look is loading, the wider answer is still true for it. */
-function useLastCovering(answer: PowerChart | null, span: { start: number; end: number }): PowerChart | null {
+function useLastCovering(
+  answer: PowerChart | null,
+  span: { start: number; end: number },
+): PowerChart | null {
   const last = useRef<PowerChart | null>(null);
   if (answer !== null) last.current = answer;
   const kept = last.current;
@@ -151,7 +164,10 @@ function tableOf(series: PowerSeries): Table {
   const reference = serverNow();
   return {
     timeTitle: "time",
-    columns: ["home [W]", "solar [W]", "grid [W], negative to grid"].map((title) => ({ title, decimals: 1 })),
+    columns: ["home [W]", "solar [W]", "grid [W], negative to grid"].map((title) => ({
+      title,
+      decimals: 1,
+    })),
     rows: series.times.map((at, i) => ({
       at,
       label: momentOf(at, zone.value, reference),

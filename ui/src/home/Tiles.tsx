@@ -4,7 +4,14 @@ import type { ComponentChildren } from "preact";
 
 import { ageS, liveState, now } from "../api/live";
 import type { Energy } from "../api/types";
-import { formatChange, formatDecimal, formatShare, formatValue, THIN_SPACE, UNKNOWN } from "../format/number";
+import {
+  formatChange,
+  formatDecimal,
+  formatShare,
+  formatValue,
+  THIN_SPACE,
+  UNKNOWN,
+} from "../format/number";
 import { periodWords, previousWords } from "../format/period";
 import { formatAge, momentOf } from "../format/time";
 import { Amount } from "../parts/Amount";
@@ -44,7 +51,12 @@ export function Tiles({ energy }: { energy: Energy | null }) {
   return (
     <div class="tiles">
       <PowerTile energy={energy} />
-      <Tile title={`Consumed ${when}`} testId="tile-consumed" note={consumedNote(energy)} known={energy?.coverage ?? null}>
+      <Tile
+        title={`Consumed ${when}`}
+        testId="tile-consumed"
+        note={consumedNote(energy)}
+        known={energy?.coverage ?? null}
+      >
         <Amount value={totals?.consumption_wh} unit="Wh" testId="consumed" />
       </Tile>
       <Tile title={`Produced ${when}`} testId="tile-produced" note={producedNote(energy)}>
@@ -71,7 +83,12 @@ function PowerTile({ energy }: { energy: Energy | null }) {
   const state = liveState.value;
   const isOld = state === "stale" || state === "broken";
   return (
-    <Tile title={isOld ? "Last known power" : "Power now"} testId="tile-power" isOld={isOld} note={isOld ? oldNote() : powerNote(energy)}>
+    <Tile
+      title={isOld ? "Last known power" : "Power now"}
+      testId="tile-power"
+      isOld={isOld}
+      note={isOld ? oldNote() : powerNote(energy)}
+    >
       <Amount value={newest?.home_w} unit="W" testId="power-now" />
     </Tile>
   );
@@ -84,7 +101,8 @@ function oldNote(): string {
 function powerNote(energy: Energy | null): string {
   const gridW = now.value?.grid_w ?? null;
   const parts: string[] = [];
-  if (gridW !== null) parts.push(`${formatValue(Math.abs(gridW), "W")} ${gridW < 0 ? "to grid" : "from grid"}`);
+  if (gridW !== null)
+    parts.push(`${formatValue(Math.abs(gridW), "W")} ${gridW < 0 ? "to grid" : "from grid"}`);
   const mean = meanPower(energy);
   if (mean !== null && isCurrent.value) {
     parts.push(`mean ${formatValue(mean, "W")}`);
@@ -108,7 +126,11 @@ function consumedNote(energy: Energy | null): string {
     energy.previous?.totals.consumption_wh ?? null,
   );
   const words = previousWords(period.value.range, isCurrent.value);
-  return change === null ? "nothing earlier to compare" : change === "same" ? `same as ${words}` : `${change} to ${words}`;
+  return change === null
+    ? "nothing earlier to compare"
+    : change === "same"
+      ? `same as ${words}`
+      : `${change} to ${words}`;
 }
 
 function producedNote(energy: Energy | null): string {
@@ -119,14 +141,23 @@ function producedNote(energy: Energy | null): string {
     const joint = period.value.range === "day" ? " at" : ",";
     return `peak ${formatValue(energy.power_peak.production_w, "W")}${joint} ${at}`;
   }
-  const change = formatChange(energy.totals.production_wh, energy.previous?.totals.production_wh ?? null);
+  const change = formatChange(
+    energy.totals.production_wh,
+    energy.previous?.totals.production_wh ?? null,
+  );
   const words = previousWords(period.value.range, isCurrent.value);
-  return change === null ? "no sun yet" : change === "same" ? `same as ${words}` : `${change} to ${words}`;
+  return change === null
+    ? "no sun yet"
+    : change === "same"
+      ? `same as ${words}`
+      : `${change} to ${words}`;
 }
 
 function sufficiencyNote(energy: Energy | null): string {
   if (energy === null) return "\u00a0";
   const own = energy.totals.self_consumption;
   if (own !== null) return `own use ${formatShare(own)} of solar`;
-  return energy.totals.self_sufficiency === null ? "unknown without a solar meter" : "no solar to use yet";
+  return energy.totals.self_sufficiency === null
+    ? "unknown without a solar meter"
+    : "no solar to use yet";
 }

@@ -13,7 +13,11 @@ export interface Cumulative {
 }
 
 /** Buckets after `nowMs` are left out; the running one ends now. */
-export function cumulate(buckets: readonly EnergyBucket[], startMs: number, nowMs: number): Cumulative {
+export function cumulate(
+  buckets: readonly EnergyBucket[],
+  startMs: number,
+  nowMs: number,
+): Cumulative {
   const sums: Cumulative = { times: [], consumption: [], production: [], unknown: [] };
   let used: number | null = null;
   let made: number | null = null;
@@ -25,7 +29,11 @@ export function cumulate(buckets: readonly EnergyBucket[], startMs: number, nowM
       sums.production.push(bucket.production_wh === null ? null : 0);
     }
     const before = sums.times.at(-1);
-    if (before !== undefined && sums.consumption.at(-1) === null && bucket.consumption_wh !== null) {
+    if (
+      before !== undefined &&
+      sums.consumption.at(-1) === null &&
+      bucket.consumption_wh !== null
+    ) {
       // After a gap the line goes on from the sum that was known before it.
       sums.times.push(before + 1);
       sums.consumption.push(used ?? 0);

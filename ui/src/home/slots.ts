@@ -45,15 +45,26 @@ function edgesOf(period: Period, zone: string): number[] {
   return [...edges, period.end];
 }
 
-function wordsOf(period: Period, start: number, end: number, zone: string): { name: string; tick: string } {
+function wordsOf(
+  period: Period,
+  start: number,
+  end: number,
+  zone: string,
+): { name: string; tick: string } {
   const p = localParts(start, zone);
   switch (period.range) {
     case "day":
-      return { name: spanOf(start, end, zone), tick: p.hour % 3 === 0 ? String(p.hour).padStart(2, "0") : "" };
+      return {
+        name: spanOf(start, end, zone),
+        tick: p.hour % 3 === 0 ? String(p.hour).padStart(2, "0") : "",
+      };
     case "week":
       return { name: dayOf(start, zone), tick: `${weekdayOf(start, zone)} ${p.day}` };
     case "month":
-      return { name: dayOf(start, zone), tick: p.day === 1 || p.day % 5 === 0 ? String(p.day) : "" };
+      return {
+        name: dayOf(start, zone),
+        tick: p.day === 1 || p.day % 5 === 0 ? String(p.day) : "",
+      };
     case "year":
       return { name: longMonthOf(start, zone), tick: monthOf(start, zone) };
   }

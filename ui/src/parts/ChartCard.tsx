@@ -18,7 +18,15 @@ interface ChartCardProps {
   children: ComponentChildren;
 }
 
-export function ChartCard({ title, aside, testId, fileName, table, legend, children }: ChartCardProps) {
+export function ChartCard({
+  title,
+  aside,
+  testId,
+  fileName,
+  table,
+  legend,
+  children,
+}: ChartCardProps) {
   const [isTable, setIsTable] = useState(false);
   const actions = (
     <>
@@ -60,7 +68,9 @@ function NumberTable({ table, title }: { table: Table; title: string }) {
           <tr>
             <th scope="col">{table.timeTitle}</th>
             {table.columns.map((column) => (
-              <th scope="col" key={column.title}>{column.title}</th>
+              <th scope="col" key={column.title}>
+                {column.title}
+              </th>
             ))}
           </tr>
         </thead>

@@ -35,7 +35,9 @@ export function Legend({ entries, note }: { entries: readonly LegendEntry[]; not
             {inner}
           </button>
         ) : (
-          <span class="legend-entry" key={entry.key}>{inner}</span>
+          <span class="legend-entry" key={entry.key}>
+            {inner}
+          </span>
         );
       })}
       {note !== undefined && <span class="legend-note">{note}</span>}

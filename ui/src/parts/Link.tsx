@@ -13,12 +13,19 @@ interface LinkProps {
 /** A link inside the page; with a modifier key it stays the browser's. */
 export function Link({ to, class: className, isCurrent, label, children }: LinkProps) {
   const follow = (event: MouseEvent) => {
-    if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey)
+      return;
     event.preventDefault();
     navigate(to);
   };
   return (
-    <a href={to} class={className} aria-current={isCurrent ? "page" : undefined} aria-label={label} onClick={follow}>
+    <a
+      href={to}
+      class={className}
+      aria-current={isCurrent ? "page" : undefined}
+      aria-label={label}
+      onClick={follow}
+    >
       {children}
     </a>
   );

@@ -37,7 +37,19 @@ export function LongList<Row>({ rows, rowHeight, keyOf, render }: LongListProps<
 
   const from = isLong ? Math.min(first, Math.max(0, rows.length - count)) : 0;
   return (
-    <div ref={box} role="list" style={isLong ? { height: `${rows.length * rowHeight}px`, paddingTop: `${from * rowHeight}px`, boxSizing: "border-box" } : {}}>
+    <div
+      ref={box}
+      role="list"
+      style={
+        isLong
+          ? {
+              height: `${rows.length * rowHeight}px`,
+              paddingTop: `${from * rowHeight}px`,
+              boxSizing: "border-box",
+            }
+          : {}
+      }
+    >
       {rows.slice(from, from + count).map((row) => (
         <div role="listitem" key={keyOf(row)} style={isLong ? { height: `${rowHeight}px` } : {}}>
           {render(row)}

@@ -34,7 +34,8 @@ function act(event: KeyboardEvent): void {
   if (event.key === "?") isKeysOpen.value = !isKeysOpen.value;
   else if (isKeysOpen.value) return;
   else if (event.key === "a") nextTheme();
-  else if (path.value === "/home" || path.value === "/" || path.value.startsWith("/devices/")) actOnPeriod(event);
+  else if (path.value === "/home" || path.value === "/" || path.value.startsWith("/devices/"))
+    actOnPeriod(event);
 }
 
 function actOnPeriod(event: KeyboardEvent): void {
@@ -47,7 +48,9 @@ function actOnPeriod(event: KeyboardEvent): void {
 }
 
 function isTyping(target: EventTarget | null): boolean {
-  return target instanceof Element && target.closest("input, select, textarea, .table-frame") !== null;
+  return (
+    target instanceof Element && target.closest("input, select, textarea, .table-frame") !== null
+  );
 }
 
 export function Keys() {
@@ -69,13 +72,21 @@ export function Keys() {
       <dl>
         {LIST.map(([key, words]) => (
           <div key={key}>
-            <dt>{key.split("  ").map((one) => <kbd key={one}>{one}</kbd>)}</dt>
+            <dt>
+              {key.split("  ").map((one) => (
+                <kbd key={one}>{one}</kbd>
+              ))}
+            </dt>
             <dd>{words}</dd>
           </div>
         ))}
       </dl>
-      <p class="muted small">Drag on a chart, or the wheel with Ctrl, zooms; a double click shows all of it again.</p>
-      <button type="button" class="button" onClick={() => (isKeysOpen.value = false)}>Close</button>
+      <p class="muted small">
+        Drag on a chart, or the wheel with Ctrl, zooms; a double click shows all of it again.
+      </p>
+      <button type="button" class="button" onClick={() => (isKeysOpen.value = false)}>
+        Close
+      </button>
     </dialog>
   );
 }

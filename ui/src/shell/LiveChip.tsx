@@ -8,12 +8,19 @@ export function LiveChip() {
   const age = ageS.value;
   const words = wordsFor(state, age);
   return (
-    <p class={`chip ${state}`} data-testid="live-chip" data-state={state} data-age={age === null ? undefined : Math.floor(age)}>
+    <p
+      class={`chip ${state}`}
+      data-testid="live-chip"
+      data-state={state}
+      data-age={age === null ? undefined : Math.floor(age)}
+    >
       <i class="chip-dot" aria-hidden="true" />
       <strong>{words.state}</strong>
       {words.rest && <span data-testid="live-age">{words.rest}</span>}
       {/* Spoken when the state changes, not each second. */}
-      <span class="unseen" role="status">{words.state}</span>
+      <span class="unseen" role="status">
+        {words.state}
+      </span>
     </p>
   );
 }
@@ -26,7 +33,10 @@ function wordsFor(state: string, age: number | null): { state: string; rest: str
     case "stale":
       return { state: "silent", rest: ago === null ? null : `last reading ${ago}` };
     case "broken":
-      return { state: "connection lost", rest: ago === null ? "trying again" : `last reading ${ago}` };
+      return {
+        state: "connection lost",
+        rest: ago === null ? "trying again" : `last reading ${ago}`,
+      };
     case "empty":
       return { state: "no readings yet", rest: null };
     default:

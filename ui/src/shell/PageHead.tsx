@@ -38,7 +38,9 @@ function SiteName({ title }: { title: string }) {
       onChange={(event) => navigate(addressOf(path.value, { site: event.currentTarget.value }))}
     >
       {all.map((one) => (
-        <option key={one.id} value={one.id}>{one.name}</option>
+        <option key={one.id} value={one.id}>
+          {one.name}
+        </option>
       ))}
     </select>
   );

@@ -11,7 +11,11 @@ import { isKeysOpen } from "./Keys";
 function EntryLink({ entry }: { entry: Entry }) {
   const isCurrent = path.value === entry.path || path.value.startsWith(`${entry.path}/`);
   return (
-    <Link to={addressOf(entry.path, { site: query.value.get("site") })} class="entry" isCurrent={isCurrent}>
+    <Link
+      to={addressOf(entry.path, { site: query.value.get("site") })}
+      class="entry"
+      isCurrent={isCurrent}
+    >
       <entry.Icon />
       {entry.title}
     </Link>

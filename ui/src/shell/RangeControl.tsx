@@ -4,7 +4,16 @@ import { useRef } from "preact/hooks";
 
 import { RANGES, titleOf } from "../format/period";
 import { today } from "../state/catalogue";
-import { isCurrent, period, showPeriod, showRange, showStep, showToday, showZoom, zoom } from "../state/view";
+import {
+  isCurrent,
+  period,
+  showPeriod,
+  showRange,
+  showStep,
+  showToday,
+  showZoom,
+  zoom,
+} from "../state/view";
 import { LeftIcon, RightIcon } from "./icons";
 
 export function RangeControl() {
@@ -32,7 +41,12 @@ export function RangeControl() {
   return (
     <div class="ranges">
       {zoom.value !== null ? (
-        <button type="button" class="button" onClick={() => showZoom(null)} data-testid="zoom-reset">
+        <button
+          type="button"
+          class="button"
+          onClick={() => showZoom(null)}
+          data-testid="zoom-reset"
+        >
           Whole {range}
         </button>
       ) : (
@@ -43,7 +57,13 @@ export function RangeControl() {
         )
       )}
       <div class="stepper" role="group" aria-label="Period">
-        <button type="button" class="step" aria-label={`Previous ${range}`} onClick={() => showStep(-1)} data-testid="previous">
+        <button
+          type="button"
+          class="step"
+          aria-label={`Previous ${range}`}
+          onClick={() => showStep(-1)}
+          data-testid="previous"
+        >
           <LeftIcon />
         </button>
         <label class="period">

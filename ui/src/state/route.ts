@@ -12,7 +12,9 @@ addEventListener("popstate", () => {
 });
 
 export function addressOf(to: string, fields: Record<string, string | null> = {}): string {
-  const kept = Object.entries(fields).filter((field): field is [string, string] => field[1] !== null);
+  const kept = Object.entries(fields).filter(
+    (field): field is [string, string] => field[1] !== null,
+  );
   const text = new URLSearchParams(kept).toString();
   return text ? `${to}?${text}` : to;
 }

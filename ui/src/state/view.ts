@@ -72,7 +72,8 @@ export function showZoom(wanted: Span | null): void {
   const { start, end } = period.value;
   const reachesAll = wanted !== null && wanted.start <= start && wanted.end >= end;
   const span = reachesAll ? null : wanted;
-  const text = (ms: number) => new Date(Math.round(ms / 1000) * 1000).toISOString().replace(".000Z", "Z");
+  const text = (ms: number) =>
+    new Date(Math.round(ms / 1000) * 1000).toISOString().replace(".000Z", "Z");
   const from = span === null ? null : Math.max(span.start, start);
   const to = span === null ? null : Math.min(span.end, end);
   show({
