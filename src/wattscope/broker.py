@@ -92,26 +92,16 @@ class EmbeddedBroker:
             await process.wait()
 
     async def _end_orphan(self) -> None:
-        """End the broker of an earlier process that was killed before it could.
-
-        The caller holds the lock of the data folder, so a broker on our configuration is nobody
-        else's; its number alone would not do, for the system gives numbers again.
-        """
-        config = str(self.options.folder / _CONFIG_NAME)
-        try:
-            number = int((self.options.folder / _PID_NAME).read_text())
-            command = Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")
-        except (OSError, ValueError):
-            return
-        if config.encode() not in command:
+        """End the broker of an earlier process that was killed before it could."""
+        number = _find_orphan(self.options.folder)
+        if number is None:
             return
         _log.warning("ending the broker of a killed process", pid=number)
         with contextlib.suppress(ProcessLookupError):
             os.kill(number, signal.SIGTERM)
-        for _ in range(100):
-            if not Path(f"/proc/{number}").exists():
-                return
-            await asyncio.sleep(0.05)
+            for _ in range(100):
+                await asyncio.sleep(0.05)
+                os.kill(number, 0)
 
     async def _spawn(self) -> None:
         program = find_broker_program()
@@ -166,6 +156,20 @@ def build_config(options: BrokerOptions) -> dict[str, object]:
             "max_ack_pending": 10_000,
         },
     }
+
+
+def _find_orphan(folder: Path) -> int | None:
+    """Number of a process that runs a broker on our configuration.
+
+    The caller holds the lock of the data folder, so it is nobody else's; the number in the file
+    alone would not do, for the system gives numbers again.
+    """
+    try:
+        number = int((folder / _PID_NAME).read_text())
+        command = Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return None
+    return number if str(folder / _CONFIG_NAME).encode() in command else None
 
 
 def find_broker_program() -> Path:

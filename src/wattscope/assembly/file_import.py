@@ -27,6 +27,8 @@ from wattscope.sources.files import FileBody, open_bodies
 
 Mapping = ColumnMap | LineMap
 _LINES_A_RECORD = 5000
+_NOT_OF_THE_PROFILE = {ReasonCode.MISSING_FIELD, ReasonCode.ENCODING}
+"""Reasons for which the first line of a table makes the rest unreadable."""
 
 
 class ImportFailedError(PermanentError):
@@ -101,9 +103,10 @@ class FileImport:
 
     def _take_table(self, body: FileBody, mapping: ColumnMap) -> None:
         aside: list[Quarantined] = []
-        for item in decode_rows(body.blocks, mapping, site_time_zone=self._time_zone):
+        rows = decode_rows(body.blocks, mapping, site_time_zone=self._time_zone)
+        for position, item in enumerate(rows):
             if isinstance(item, BadRow):
-                if item.code is ReasonCode.MISSING_FIELD and self.summary.rows == 0:
+                if position == 0 and item.code in _NOT_OF_THE_PROFILE:
                     raise ImportFailedError(f"{body.name}: {item.detail}")
                 aside.append(self._set_aside(body.name, item))
                 continue
@@ -133,7 +136,7 @@ class FileImport:
 
     def _take_lines(self, body: FileBody, mapping: LineMap) -> None:
         aside: list[Quarantined] = []
-        rows: list[tuple[int, int, float]] = []
+        rows: list[_PointRow] = []
         for item in decode_lines(body.blocks, mapping):
             if isinstance(item, BadLine):
                 aside.append(self._set_aside(body.name, item))
@@ -144,7 +147,10 @@ class FileImport:
             names = reading.quantities
             series = self._storage.registry.ensure_all_series(reading.device, names)
             t = now_us() if reading.measured_at_us is None else reading.measured_at_us
-            rows += [(one, t, value) for one, value in zip(series, reading.values, strict=True)]
+            rows += [
+                _PointRow(one, t, value, QUANTITIES[name].low, QUANTITIES[name].high)
+                for one, name, value in zip(series, names, reading.values, strict=True)
+            ]
             if len(rows) >= _LINES_A_RECORD:
                 self._commit(_batch_of(rows), aside)
                 rows, aside = [], []
@@ -181,9 +187,26 @@ class FileImport:
         )
 
 
-def _batch_of(rows: list[tuple[int, int, float]]) -> Batch:
-    """Rows of (series, instant, value) as a batch, graded without limits of their own."""
-    series = np.array([row[0] for row in rows], np.int32)
-    t = np.array([row[1] for row in rows], np.int64)
-    value = np.array([row[2] for row in rows], np.float64)
-    return Batch(series, t, value, np.where(np.isnan(value), 1, 0).astype(np.uint8))
+@dataclass(frozen=True, slots=True)
+class _PointRow:
+    """One value of a point with the limits of its quantity."""
+
+    series: int
+    measured_at_us: int
+    value: float
+    low: float
+    high: float
+
+
+def _batch_of(rows: list[_PointRow]) -> Batch:
+    """Rows as a batch, graded by their limits."""
+    value, low, high = (
+        np.array([getattr(row, name) for row in rows], np.float64)
+        for name in ("value", "low", "high")
+    )
+    return Batch(
+        np.array([row.series for row in rows], np.int32),
+        np.array([row.measured_at_us for row in rows], np.int64),
+        value,
+        grade_values(value, low, high),
+    )

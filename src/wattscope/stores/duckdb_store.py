@@ -28,12 +28,13 @@ from wattscope.core.time_grid import US_PER_DAY, format_utc
 from wattscope.ports import LogRecord, Quarantined, Rollup, StoreReceipt, Table
 from wattscope.stores.catalogue import Catalogue, SeriesNames
 from wattscope.stores.chunk_files import remove_strays
-from wattscope.stores.engine import DEFAULT_MEMORY_MB, is_single_select, open_engine
+from wattscope.stores.engine import DEFAULT_MEMORY_MB, open_engine
 from wattscope.stores.flush import Flusher
 from wattscope.stores.manifest import Manifest, load_manifest
 from wattscope.stores.rollup_reader import RollupReader
 from wattscope.stores.rows import fetch_batch, series_condition
 from wattscope.stores.snapshot import Generations, Snapshot
+from wattscope.stores.sql_guard import find_sql_fault
 from wattscope.stores.sql_session import prepare_views
 from wattscope.stores.tail import Watermarks
 
@@ -235,14 +236,15 @@ class DuckdbStore:
             snapshot = self._snapshot()
             cursor = self._engine.cursor()
             try:
-                if not is_single_select(cursor, sql):
-                    raise QueryError("only one SELECT is allowed; write the question as one SELECT")
+                fault = find_sql_fault(cursor, sql)
+                if fault is not None:
+                    raise QueryError(fault)
                 prepare_views(cursor, sql, snapshot, self._rollups, self._extra_tables)
                 answer = cursor.execute(sql, list(parameters))
                 names = tuple(column[0] for column in answer.description or ())
                 return Table(names, answer.fetchall())
-            except duckdb.Error as fault:
-                raise QueryError(str(fault)) from fault
+            except duckdb.Error as error:
+                raise QueryError(str(error)) from error
             finally:
                 cursor.close()
 

@@ -27,9 +27,3 @@ def open_engine(folder: Path, *, memory_mb: int = DEFAULT_MEMORY_MB) -> duckdb.D
     connection.execute("SET lock_configuration = true")
     return connection
 
-
-def is_single_select(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:
-    """Whether a text is exactly one question that changes nothing."""
-    statements = connection.extract_statements(sql)
-    allowed = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
-    return len(statements) == 1 and statements[0].type in allowed

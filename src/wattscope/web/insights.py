@@ -8,14 +8,15 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, Query
 
-from wattscope.core.time_grid import US_PER_S, format_utc
+from wattscope.core.time_grid import US_PER_S, format_utc, load_zone, parse_instant
 from wattscope.core.topology import Device, DeviceKind
+from wattscope.web.copied_days import list_copied_days
 from wattscope.web.energy import find_gaps
 from wattscope.web.numbers import number
 from wattscope.web.problems import PROBLEM_RESPONSES
 from wattscope.web.services import Services
 from wattscope.web.site_energy import SiteEnergy
-from wattscope.web.spans import read_span
+from wattscope.web.spans import MAX_SPAN_US, check_span, read_span
 from wattscope.web.staleness import stale_after_s
 
 _ALWAYS_ON_QUANTILE = 0.05
@@ -57,6 +58,26 @@ def build_insight_routes(services: Services) -> APIRouter:
         device = energy.roles.imports[0][0] if energy.roles.imports else None
         gaps = [{"device": device} | gap for gap in find_gaps(chart, now_us)]
         return {"always_on_w": always_on, "gaps": gaps}
+
+    @router.get("/copied-days")
+    def read_copied_days(
+        device: str,
+        start: Annotated[str | None, Query(description="RFC 3339, or a local date")] = None,
+        end: Annotated[str | None, Query(description="RFC 3339, or a local date")] = None,
+    ) -> dict[str, Any]:
+        """Days that repeat the day before in every value: somebody filled a gap with a copy."""
+        found = services.find_device(device)
+        zone = load_zone(services.find_site(found.site).time_zone)
+        end_us = parse_instant(end, zone) if end else services.now_us()
+        start_us = parse_instant(start, zone) if start else max(0, end_us - MAX_SPAN_US)
+        check_span(start_us, end_us)
+        days = list_copied_days(services, found.id, (start_us, end_us))
+        return {
+            "device": found.id,
+            "start": format_utc(start_us),
+            "end": format_utc(end_us),
+            "days": [day.isoformat() for day in days],
+        }
 
     return router
 

@@ -1,0 +1,66 @@
+"""Whether a user's SQL only asks: one SELECT, over our views, that neither changes nor opens anything.
+
+The parsed question is judged, not its text. The type of the statement is not enough: a SELECT may
+hold an INSERT or COPY as its common table expression, a file as its table, or a table function that
+takes a path or an address in memory. So everything is refused that is not known to be harmless.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+import msgspec
+
+_QUERY_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
+_TABLE_FUNCTIONS = frozenset({"generate_series", "range", "unnest"})
+# A file as a table needs a dot or a slash in its name.
+_TABLE_NAME = re.compile(r"\w+")
+
+
+def find_sql_fault(cursor: duckdb.DuckDBPyConnection, sql: str) -> str | None:
+    """What keeps a text from being exactly one question that changes nothing; None when it is one.
+
+    Raises:
+        duckdb.Error: The text is no SQL.
+    """
+    statements = cursor.extract_statements(sql)
+    if len(statements) != 1 or statements[0].type is not duckdb.StatementType.SELECT:
+        return "only one SELECT is allowed; write the question as one SELECT"
+    tree = msgspec.json.decode(
+        cursor.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()[0][0]
+    )
+    if tree["error"]:
+        return "this form of SELECT is not allowed; write it without PIVOT"
+    return next(_list_faults(tree["statements"]), None)
+
+
+def _list_faults(node: object) -> Iterator[str]:
+    """Every part of the parsed question that might do more than ask."""
+    if isinstance(node, list):
+        for part in node:
+            yield from _list_faults(part)
+    elif isinstance(node, dict):
+        fault = _judge(node)
+        if fault is not None:
+            yield fault
+        for part in node.values():
+            yield from _list_faults(part)
+
+
+def _judge(node: dict[str, Any]) -> str | None:
+    kind = node.get("type")
+    if not isinstance(kind, str):
+        return None
+    if kind.endswith("_NODE") and kind not in _QUERY_NODES:
+        return "a question may change nothing; leave out INSERT, UPDATE, DELETE and COPY"
+    if kind == "BASE_TABLE" and not _TABLE_NAME.fullmatch(str(node.get("table_name"))):
+        return f"{node.get('table_name')!r} is no view; files cannot be opened from SQL"
+    if kind == "TABLE_FUNCTION":
+        name = str(node["function"].get("function_name")).lower()
+        if name not in _TABLE_FUNCTIONS:
+            allowed = ", ".join(sorted(_TABLE_FUNCTIONS))
+            return f"table function {name} is not allowed; there are {allowed}"
+    return None
