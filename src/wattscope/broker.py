@@ -152,7 +152,8 @@ def build_config(options: BrokerOptions) -> dict[str, object]:
         "mqtt": {
             "host": options.host,
             "port": options.port,
-            "ack_wait": "30s",
+            # Only after this does it send again what a lost connection left unacknowledged.
+            "ack_wait": "5s",
             "max_ack_pending": 10_000,
         },
     }

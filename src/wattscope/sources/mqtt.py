@@ -34,6 +34,8 @@ KEEPALIVE_S = 30
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.5, 60.0
 _STEADY_S = 5.0
 """A connection that lasted as long counts as good: the next one starts without a long wait [s]."""
+_MANY_CUTS = 3
+"""Short connections in a row, closed without a word, that look like a fight over the session."""
 _MAX_RECEIVE_MAXIMUM = 0xFFFF
 _NO_USE_TO_HURRY = {LinkEnd.TAKEN_OVER, LinkEnd.PROTOCOL}
 """Ends that the next connection would only meet again, or pass on to another program."""
@@ -141,7 +143,7 @@ class MqttSource:
                     while group := await link.take(self.options.max_group):
                         yield group
                     fault = link.fault
-                    backoff.note_lasted(asyncio.get_running_loop().time() - opened_s)
+                    backoff.note_lasted(asyncio.get_running_loop().time() - opened_s, link.fault)
                 except (LinkError, MalformedPacketError, OSError) as failure:
                     fault = failure
                 if not stop.is_set():
@@ -231,9 +233,13 @@ class _Backoff:
     def __init__(self, draw: Callable[[], float]) -> None:
         self._draw = draw
         self._delay_s = _FIRST_DELAY_S
+        self._n_cut = 0
+        """Connections in a row that the broker closed soon and without a word."""
 
-    def note_lasted(self, lasted_s: float) -> None:
-        """Begin anew after a link that lasted [s]."""
+    def note_lasted(self, lasted_s: float, fault: LinkError | None) -> None:
+        """Learn from a link that was up for ``lasted_s`` [s] and how it ended."""
+        is_cut = fault is not None and fault.end is LinkEnd.CUT and lasted_s < _STEADY_S
+        self._n_cut = self._n_cut + 1 if is_cut else 0
         if lasted_s >= _STEADY_S:
             self._delay_s = _FIRST_DELAY_S
 
@@ -241,10 +247,11 @@ class _Backoff:
         """Half to one and a half of a delay that doubles each time [s]."""
         delay_s = self._delay_s
         self._delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
-        if isinstance(fault, MalformedPacketError) or (
+        is_hopeless = isinstance(fault, MalformedPacketError) or (
             isinstance(fault, LinkError) and fault.end in _NO_USE_TO_HURRY
-        ):
-            delay_s = _LONGEST_DELAY_S
+        )
+        if is_hopeless or self._n_cut >= _MANY_CUTS:
+            delay_s, self._n_cut = _LONGEST_DELAY_S, 0
         return delay_s * (0.5 + self._draw())
 
 

@@ -246,7 +246,7 @@ def _parse_properties(body: bytes, at: int) -> tuple[dict[int, int | str], int]:
             (size,) = struct.unpack_from(">H", body, at)
             found[identifier] = body[at + 2 : at + 2 + size].decode(errors="replace")
             at += 2 + size
-    if at != end or end > len(body):
+    if at != end:
         raise MalformedPacketError("properties of a wrong length")
     return found, end
 

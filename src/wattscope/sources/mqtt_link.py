@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from operator import attrgetter
+from typing import cast
 
 from wattscope.core.errors import TransientError
 from wattscope.ports import RawMessage
@@ -50,6 +51,9 @@ class LinkEnd(Enum):
     """Why a link ended, as far as its owner acts on it."""
 
     LOST = "lost"
+    CUT = "cut"
+    """The broker closed it without a word: it stopped, or (in MQTT 3.1.1, and some brokers in
+    MQTT 5) another program has taken the session."""
     REFUSED = "refused"
     OTHER_VERSION = "other version"
     """The broker said that it does not speak this version of MQTT."""
@@ -209,10 +213,10 @@ class MqttLink(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say CONNECT."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # of TCP there is no other
-        self._transport = transport
+        # That of uvloop is one in deed, but does not derive from it.
+        self._transport = cast("asyncio.Transport", transport)
         if self.fault is not None:
-            transport.abort()
+            self._transport.abort()
             return
         self._write(self._connect)
 
@@ -234,7 +238,7 @@ class MqttLink(asyncio.Protocol):
         else:
             name = self._plan.greeting.client_id
             self._fail(
-                LinkEnd.LOST,
+                LinkEnd.CUT,
                 "the broker closed the connection without a reason; it may have stopped, or "
                 f"another program has taken client id {name!r}",
             )
