@@ -66,7 +66,7 @@ def child_environment() -> dict[str, str]:
     """The environment of a child that runs the program of this source tree."""
     return {
         **os.environ,
-        "PYTHONPATH": str(SOURCES),
+        "PYTHONPATH": os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(SOURCES)]),
         "PYTHONUNBUFFERED": "1",
         "NO_COLOR": "1",
         "COLUMNS": "200",

@@ -104,4 +104,5 @@ def put(
     quality = np.where(np.isnan(value), int(Quality.MISSING), 0).astype(np.uint8)
     instants = np.array([t for t, _ in rows], np.int64)
     batch = Batch(np.full(len(rows), series, np.int32), instants, value, quality)
-    storage.persist.take(storage.log.append(batch))
+    storage.persist.append(batch)
+    storage.persist.drain()

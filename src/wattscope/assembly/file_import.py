@@ -27,8 +27,6 @@ from wattscope.sources.files import FileBody, open_bodies
 
 Mapping = ColumnMap | LineMap
 _LINES_A_RECORD = 5000
-_NOT_OF_THE_PROFILE = {ReasonCode.MISSING_FIELD, ReasonCode.ENCODING}
-"""Reasons for which the first line of a table makes the rest unreadable."""
 
 
 class ImportFailedError(PermanentError):
@@ -103,10 +101,12 @@ class FileImport:
 
     def _take_table(self, body: FileBody, mapping: ColumnMap) -> None:
         aside: list[Quarantined] = []
-        rows = decode_rows(body.blocks, mapping, site_time_zone=self._time_zone)
-        for position, item in enumerate(rows):
+        for item in decode_rows(body.blocks, mapping, site_time_zone=self._time_zone):
             if isinstance(item, BadRow):
-                if position == 0 and item.code in _NOT_OF_THE_PROFILE:
+                is_head = item.line_number <= mapping.skip_lines + 1
+                if item.code is ReasonCode.MISSING_FIELD or (
+                    is_head and item.code is ReasonCode.ENCODING
+                ):
                     raise ImportFailedError(f"{body.name}: {item.detail}")
                 aside.append(self._set_aside(body.name, item))
                 continue

@@ -114,6 +114,7 @@ def _open_store(
         memory_mb=settings.storage.memory_mb,
         extra_tables={
             "devices": lambda: _device_table(registry),
+            "registers": lambda: _register_table(registry),
             "quarantine": lambda: _quarantine_table(shelf),
         },
         is_read_only=is_read_only,
@@ -149,6 +150,15 @@ def _device_table(registry: SqlRegistry) -> Table:
     rows = [
         (one.id, one.site, one.name, one.kind.value, one.parent, one.rating_w, one.interval_s)
         for one in registry.list_devices()
+    ]
+    return Table(columns, list(rows))
+
+
+def _register_table(registry: SqlRegistry) -> Table:
+    columns = ("site", "device", "quantity", "unit", "kind")
+    rows = [
+        (one.site, one.device, one.quantity.name, one.quantity.unit, one.quantity.kind.value)
+        for one in registry.list_series()
     ]
     return Table(columns, list(rows))
 

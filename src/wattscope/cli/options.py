@@ -73,8 +73,9 @@ def configure_logging() -> None:
         structlog.processors.JSONRenderer()
         if is_json
         else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty() and "NO_COLOR" not in os.environ,
             # Rich tracebacks print local variables, among them passwords.
-            exception_formatter=structlog.dev.plain_traceback
+            exception_formatter=structlog.dev.plain_traceback,
         )
     )
     structlog.configure(

@@ -125,8 +125,9 @@ def simulate(
     table = settings.simulate | {name: one for name, one in changes.items() if one is not None}
     house = parse_home_simulation(table, time_zone=settings.site.time_zone)
     if history is not None:
+        history_s = parse_length(history)
         with open_storage(settings, data) as storage:
-            n_values = fill_history(storage, house, parse_length(history))
+            n_values = fill_history(storage, house, history_s)
         typer.echo(f"{n_values} values written to {data}")
         return
     sent = asyncio.run(

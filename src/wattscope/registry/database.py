@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,10 +66,12 @@ class Database:
 
 def _open_engine(path: Path, *, is_read_only: bool) -> Engine:
     mode = "ro" if is_read_only else "rwc"
+    # A path may hold a question mark or a number sign, which mean something in a URI.
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
     engine = create_engine(
-        f"sqlite:///file:{path}?mode={mode}&uri=true",
+        "sqlite://",
+        creator=lambda: sqlite3.connect(uri, uri=True, check_same_thread=False),
         poolclass=StaticPool,
-        connect_args={"check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")

@@ -39,10 +39,10 @@ class ProfileLibrary:
             raise SettingsError([f"profile {name!r} does not exist; {hint}"])
         own = self._own_folder / f"{name}.toml" if self._own_folder is not None else None
         if own is not None and own.exists():
-            text = own.read_text()
+            content = own.read_bytes()
         else:
-            text = files("wattscope").joinpath("profiles", f"{name}.toml").read_text()
+            content = files("wattscope").joinpath("profiles", f"{name}.toml").read_bytes()
         try:
-            return tomllib.loads(text)
-        except tomllib.TOMLDecodeError as fault:
+            return tomllib.loads(content.decode())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
             raise SettingsError([f"is no TOML: {fault}"], where=f"profile {name}") from fault

@@ -56,6 +56,8 @@ series = Table(
     Column("device", String(128), nullable=False),
     Column("quantity", String(64), nullable=False),
     UniqueConstraint("device", "quantity"),
+    # Otherwise SQLite gives the id of the newest row again once that row is deleted.
+    sqlite_autoincrement=True,
 )
 
 quarantine = Table(

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from wattscope.core.time_grid import US_PER_DAY
 from wattscope.ports import Quarantined
@@ -80,15 +80,20 @@ class SqlQuarantine:
 
     def mark_replayed(self, ids: Sequence[int], at_us: int) -> None:
         """Note that items went through the pipeline again."""
-        query = update(quarantine).where(quarantine.c.id.in_(list(ids)))
+        if not ids:
+            return
+        # One statement a row: SQLite takes no list of more than some 32,000 parameters.
+        query = update(quarantine).where(quarantine.c.id == bindparam("number"))
         with self._database.begin() as connection:
-            connection.execute(query.values(replayed_at_us=at_us))
+            connection.execute(
+                query.values(replayed_at_us=at_us), [{"number": number} for number in ids]
+            )
 
     def count_by_code(self) -> dict[str, int]:
         """Items on the shelf by reason code."""
         query = select(quarantine.c.code, func.count()).group_by(quarantine.c.code)
         with self._database.begin() as connection:
-            return {code: int(count) for code, count in connection.execute(query).tuples()}
+            return {code: int(count) for code, count in connection.execute(query)}
 
     def _prune(self, now_us: int) -> None:
         with self._database.begin() as connection:

@@ -59,8 +59,9 @@ class SqlRegistry:
     def put_site(self, site: Site) -> None:
         """Add or change a site."""
         row = {name: getattr(site, name) for name in Site.__slots__}
-        with self._lock, self._database.begin() as connection:
-            _replace_row(connection, sites, row)
+        with self._lock:
+            with self._database.begin() as connection:
+                _replace_row(connection, sites, row)
             self._sites[site.id] = site
 
     def put_device(self, device: Device) -> None:
@@ -73,8 +74,9 @@ class SqlRegistry:
             raise UnknownNameError(f"device {device.id!r}: site {device.site!r} does not exist")
         row = {name: getattr(device, name) for name in Device.__slots__}
         row["kind"], row["sampling"] = device.kind.value, device.sampling.value
-        with self._lock, self._database.begin() as connection:
-            _replace_row(connection, devices, row)
+        with self._lock:
+            with self._database.begin() as connection:
+                _replace_row(connection, devices, row)
             self._devices[device.id] = device
 
     def find_series(self, device: str, quantity: str) -> int | None:
@@ -87,13 +89,20 @@ class SqlRegistry:
 
     def ensure_all_series(self, device: str, quantities: Sequence[str]) -> tuple[int, ...]:
         """The ids of several quantities of a device; all new ones in one commit."""
-        missing = [name for name in quantities if (device, name) not in self._series]
-        if missing:
-            with self._lock, self._database.begin() as connection:
-                for name in dict.fromkeys(missing):
-                    made = connection.execute(insert(series).values(device=device, quantity=name))
-                    self._series[(device, name)] = int(made.inserted_primary_key[0])  # type: ignore[index]  # autoincrement always gives one
+        if any((device, name) not in self._series for name in quantities):
+            with self._lock:
+                missing = [name for name in quantities if (device, name) not in self._series]
+                # Known only once it is committed: an id that was rolled back is given again.
+                self._series |= self._make_series(device, missing)
         return tuple(self._series[(device, name)] for name in quantities)
+
+    def _make_series(self, device: str, missing: Sequence[str]) -> dict[tuple[str, str], int]:
+        made: dict[tuple[str, str], int] = {}
+        with self._database.begin() as connection:
+            for name in dict.fromkeys(missing):
+                row = connection.execute(insert(series).values(device=device, quantity=name))
+                made[(device, name)] = int(row.inserted_primary_key[0])  # type: ignore[index]  # autoincrement always gives one
+        return made
 
     def count_series(self) -> int:
         """Number of series ever given an id."""
@@ -103,7 +112,7 @@ class SqlRegistry:
         """All series, by id."""
         found = [
             Series(number, self._devices[device].site, device, QUANTITIES[quantity])
-            for (device, quantity), number in self._series.items()
+            for (device, quantity), number in list(self._series.items())
             if device in self._devices and quantity in QUANTITIES
         ]
         return sorted(found, key=lambda one: one.id)

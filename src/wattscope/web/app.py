@@ -13,6 +13,7 @@ from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.gzip import GZipMiddleware
 
 from wattscope import __version__
+from wattscope.web.body_limit import MAX_BODY_BYTES, BodyLimit
 from wattscope.web.devices import build_device_routes
 from wattscope.web.energy import build_energy_routes
 from wattscope.web.insights import build_insight_routes
@@ -63,6 +64,7 @@ def create_app(services: Services) -> FastAPI:
 
 def _install_guards(app: FastAPI, services: Services) -> None:
     """Refuse foreign host names (DNS rebinding), add security headers, compress."""
+    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     allowed = set(services.allowed_hosts)
 
@@ -80,12 +82,12 @@ def _install_guards(app: FastAPI, services: Services) -> None:
 def _host_name(header: str) -> str:
     """The host of a Host header without its port.
 
-    >>> _host_name("localhost:8000"), _host_name("[::1]:8000")
+    >>> _host_name("LocalHost:8000"), _host_name("[::1]:8000")
     ('localhost', '::1')
     """
     if header.startswith("["):
-        return header[1:].partition("]")[0]
-    return header.partition(":")[0]
+        return header[1:].partition("]")[0].lower()
+    return header.partition(":")[0].lower()
 
 
 def _install_pages(app: FastAPI, static: Path) -> None:

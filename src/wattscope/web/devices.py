@@ -9,12 +9,12 @@ from fastapi import APIRouter, Query, Response
 from wattscope.core.errors import QueryError, UnknownNameError
 from wattscope.core.quantities import QUANTITIES
 from wattscope.core.reading import Quality
-from wattscope.core.time_grid import US_PER_DAY, US_PER_S, format_utc, load_zone, parse_instant
+from wattscope.core.time_grid import US_PER_DAY, US_PER_S, format_utc, load_zone
 from wattscope.core.topology import Device
-from wattscope.web.numbers import csv_response, number
+from wattscope.web.numbers import CSV_RESPONSES, csv_response, number
 from wattscope.web.problems import PROBLEM_RESPONSES
 from wattscope.web.services import Services
-from wattscope.web.spans import check_span
+from wattscope.web.spans import check_span, read_instant
 from wattscope.web.staleness import stale_after_s
 
 MAX_RAW_POINTS = 200_000
@@ -58,7 +58,7 @@ def build_device_routes(services: Services) -> APIRouter:
             ]
         }
 
-    @router.get("/devices/{device_id:path}/readings", response_model=None)
+    @router.get("/devices/{device_id:path}/readings", response_model=None, responses=CSV_RESPONSES)
     def read_readings(
         device_id: str,
         quantity: str,
@@ -73,8 +73,8 @@ def build_device_routes(services: Services) -> APIRouter:
         if series is None:
             raise UnknownNameError(f"device {device.id!r} has no quantity {quantity!r}")
         zone = load_zone(services.find_site(device.site).time_zone)
-        end_us = parse_instant(end, zone) if end else services.now_us()
-        start_us = parse_instant(start, zone) if start else end_us - US_PER_DAY
+        end_us = read_instant(end, zone) if end else services.now_us()
+        start_us = read_instant(start, zone) if start else end_us - US_PER_DAY
         check_span(start_us, end_us)
         if interval == "raw":
             points, columns = _read_raw(services, series, start_us, end_us)

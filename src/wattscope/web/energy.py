@@ -10,12 +10,12 @@ from fastapi import APIRouter, Query, Response
 
 from wattscope.compute.energy import Balance, share
 from wattscope.core.reading import Int64Column
-from wattscope.core.time_grid import US_PER_DAY, US_PER_MINUTE, US_PER_S, format_utc, parse_instant
-from wattscope.web.numbers import csv_response, number, numbers, total
+from wattscope.core.time_grid import US_PER_DAY, US_PER_MINUTE, US_PER_S, format_utc
+from wattscope.web.numbers import CSV_RESPONSES, csv_response, number, numbers, total
 from wattscope.web.problems import PROBLEM_RESPONSES
 from wattscope.web.services import Services
 from wattscope.web.site_energy import PowerChart, SiteEnergy
-from wattscope.web.spans import Span, bucket_edges, check_span, read_span
+from wattscope.web.spans import Span, bucket_edges, check_span, read_instant, read_span
 
 _COMPLETE = 0.995
 """A span with at least this share covered is called complete."""
@@ -34,7 +34,7 @@ def build_energy_routes(services: Services) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix="/api", tags=["energy"], responses=PROBLEM_RESPONSES)
 
-    @router.get("/energy", response_model=None)
+    @router.get("/energy", response_model=None, responses=CSV_RESPONSES)
     def read_energy(
         site: str | None = None,
         day: Annotated[str | None, Query(examples=["2026-05-01"])] = None,
@@ -92,8 +92,8 @@ def build_energy_routes(services: Services) -> APIRouter:
         """Mean power of home, solar and grid for a chart [W]; null where there is no data."""
         energy = SiteEnergy(services, services.find_site(site))
         now_us = services.now_us()
-        end_us = parse_instant(end, energy.zone) if end else now_us
-        start_us = parse_instant(start, energy.zone) if start else end_us - US_PER_DAY
+        end_us = read_instant(end, energy.zone) if end else now_us
+        start_us = read_instant(start, energy.zone) if start else end_us - US_PER_DAY
         check_span(start_us, end_us)
         chart = energy.power(start_us, end_us, points)
         return {

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, Query
 
-from wattscope.core.time_grid import US_PER_S, format_utc, load_zone, parse_instant
+from wattscope.core.time_grid import US_PER_S, format_utc, load_zone
 from wattscope.core.topology import Device, DeviceKind
 from wattscope.web.copied_days import list_copied_days
 from wattscope.web.energy import find_gaps
@@ -16,7 +16,7 @@ from wattscope.web.numbers import number
 from wattscope.web.problems import PROBLEM_RESPONSES
 from wattscope.web.services import Services
 from wattscope.web.site_energy import SiteEnergy
-from wattscope.web.spans import MAX_SPAN_US, check_span, read_span
+from wattscope.web.spans import MAX_SPAN_US, check_span, read_instant, read_span
 from wattscope.web.staleness import stale_after_s
 
 _ALWAYS_ON_QUANTILE = 0.05
@@ -68,8 +68,8 @@ def build_insight_routes(services: Services) -> APIRouter:
         """Days that repeat the day before in every value: somebody filled a gap with a copy."""
         found = services.find_device(device)
         zone = load_zone(services.find_site(found.site).time_zone)
-        end_us = parse_instant(end, zone) if end else services.now_us()
-        start_us = parse_instant(start, zone) if start else max(0, end_us - MAX_SPAN_US)
+        end_us = read_instant(end, zone) if end else services.now_us()
+        start_us = read_instant(start, zone) if start else max(0, end_us - MAX_SPAN_US)
         check_span(start_us, end_us)
         days = list_copied_days(services, found.id, (start_us, end_us))
         return {

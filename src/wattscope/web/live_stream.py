@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from wattscope.web.insights import describe_now
-from wattscope.web.problems import problem
+from wattscope.web.problems import PROBLEM_RESPONSES, UNREADY_RESPONSES, problem
 from wattscope.web.services import Services
 
 MAX_STREAMS = 200
@@ -24,7 +24,7 @@ def build_live_routes(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["live"])
     streams: set[object] = set()
 
-    @router.get("/live", response_model=None)
+    @router.get("/live", response_model=None, responses=PROBLEM_RESPONSES | UNREADY_RESPONSES)
     async def follow(request: Request, site: str | None = None) -> Any:  # noqa: ANN401  # a response
         """Events ``now`` (as /api/insights/now), at most one a second and only on change."""
         if len(streams) >= MAX_STREAMS:

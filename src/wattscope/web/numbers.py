@@ -13,6 +13,13 @@ import numpy.typing as npt
 from fastapi.responses import Response
 
 SIGNIFICANT_DIGITS = 12
+CSV_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "JSON, or the same rows as CSV",
+        "content": {"text/csv": {"schema": {"type": "string"}}},
+    }
+}
+"""What a route that can also answer in CSV adds to its description."""
 
 
 def number(value: float | None) -> float | None:

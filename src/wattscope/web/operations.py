@@ -8,11 +8,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from wattscope.core.time_grid import format_utc
 from wattscope.web.metrics import ProgramCollector
-from wattscope.web.problems import PROBLEM_RESPONSES, problem
+from wattscope.web.problems import PROBLEM_RESPONSES, UNREADY_RESPONSES, problem
 from wattscope.web.services import Services
 
 MAX_SQL_ROWS = 100_000
@@ -20,6 +20,8 @@ MAX_SQL_ROWS = 100_000
 
 class SqlQuestion(BaseModel):
     """One SELECT over the views of docs/sql.md."""
+
+    model_config = ConfigDict(extra="forbid")
 
     sql: str = Field(max_length=20_000, examples=["SELECT * FROM rollup_1d LIMIT 10"])
 
@@ -35,7 +37,7 @@ def build_operation_routes(services: Services) -> APIRouter:
         """Whether the process answers."""
         return {"status": "alive"}
 
-    @router.get("/readyz", response_model=None)
+    @router.get("/readyz", response_model=None, responses=UNREADY_RESPONSES)
     def read_readiness() -> Any:  # noqa: ANN401  # a response
         """Whether every source is connected; 503 with the reasons where not."""
         health = services.read_health()

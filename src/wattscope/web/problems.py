@@ -13,15 +13,37 @@ from starlette.exceptions import HTTPException
 
 from wattscope.core.errors import QueryError, TransientError, UnknownNameError, WattscopeError
 
+_CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+}
+"""Codes of what the framework refuses; its own phrases change with the version of Python."""
 _log = structlog.get_logger()
 _STATUS: list[tuple[type[WattscopeError], int]] = [
     (UnknownNameError, 404),
     (QueryError, 422),
     (TransientError, 503),
 ]
+_PROPERTIES = {"type": "string", "title": "string", "code": "string", "detail": "string"}
+_CONTENT = {
+    "application/problem+json": {
+        "schema": {
+            "type": "object",
+            "properties": {name: {"type": kind} for name, kind in _PROPERTIES.items()}
+            | {"status": {"type": "integer"}},
+            "required": [*_PROPERTIES, "status"],
+        }
+    }
+}
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
-    404: {"description": "No such thing (problem+json)"},
-    422: {"description": "The question cannot be answered as asked (problem+json)"},
+    404: {"description": "No such thing", "content": _CONTENT},
+    422: {"description": "The question cannot be answered as asked", "content": _CONTENT},
+}
+UNREADY_RESPONSES: dict[int | str, dict[str, Any]] = {
+    503: {"description": "Not now; try again later", "content": _CONTENT},
 }
 
 
@@ -53,8 +75,10 @@ def install_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def on_http(_request: Request, fault: HTTPException) -> JSONResponse:
-        code = HTTPStatus(fault.status_code).phrase.lower().replace(" ", "_")
-        return problem(fault.status_code, code, str(fault.detail))
+        code = _CODES.get(fault.status_code, "refused")
+        refused = problem(fault.status_code, code, str(fault.detail))
+        refused.headers.update(fault.headers or {})
+        return refused
 
     @app.exception_handler(Exception)
     async def on_unforeseen(request: Request, fault: Exception) -> JSONResponse:

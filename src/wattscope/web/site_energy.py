@@ -9,8 +9,15 @@ import numpy as np
 
 from wattscope.compute.energy import Balance, Roles, RoleSeries, balance_buckets, find_roles
 from wattscope.compute.rollups import merge_rollups
+from wattscope.core.quantities import QuantityKind
 from wattscope.core.reading import Int64Column
-from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, load_zone
+from wattscope.core.time_grid import (
+    US_PER_DAY,
+    US_PER_HOUR,
+    US_PER_MINUTE,
+    load_zone,
+    local_day_edges,
+)
 from wattscope.core.topology import Device, Site
 from wattscope.ports import Rollup
 from wattscope.web.services import Services
@@ -47,8 +54,11 @@ class SiteEnergy:
             one for one in services.book.list_devices() if one.site == site.id
         ]
         quantities: dict[str, set[str]] = {}
+        self._counters: set[int] = set()
         for series in services.book.list_series():
             quantities.setdefault(series.device, set()).add(series.quantity.name)
+            if series.quantity.kind is QuantityKind.COUNTER:
+                self._counters.add(series.id)
         self.roles: Roles = find_roles(self.devices, quantities)
         self.series = self._series_of(self.roles)
 
@@ -70,10 +80,14 @@ class SiteEnergy:
 
     def _rollup(self, edges_us: Int64Column) -> Rollup:
         start_us, end_us = int(edges_us[0]), int(edges_us[-1])
-        is_daily = end_us - start_us > _LONG_SPAN_US and np.diff(edges_us).min() > 20 * US_PER_HOUR
+        is_daily = end_us - start_us > _LONG_SPAN_US and self._are_midnights(edges_us)
         level, size_us = ("1d", US_PER_DAY) if is_daily else ("15m", _FINE_US)
         parts = self._services.store.roll_up(self.series.all(), level, start_us, end_us)
         return merge_rollups(parts, edges_us, size_us)
+
+    def _are_midnights(self, edges_us: Int64Column) -> bool:
+        days = local_day_edges(int(edges_us[0]), int(edges_us[-1]), self.zone)
+        return bool(np.isin(edges_us, days).all())
 
     def power(self, start_us: int, end_us: int, n_points: int) -> PowerChart:
         """Mean powers in at most some ``n_points`` buckets.
@@ -89,35 +103,49 @@ class SiteEnergy:
         level, size_us = ("1m", US_PER_MINUTE) if step_us < _FINE_US else ("15m", _FINE_US)
         parts = self._services.store.roll_up(roles.all(), level, int(edges[0]), int(edges[-1]))
         rollup = merge_rollups(parts, edges, size_us)
-        grid = _mean_power(rollup, roles.imports, starts, step_us)
-        solar = _mean_power(rollup, roles.productions, starts, step_us)
+        grid = _mean_power(rollup, roles.imports, starts, step_us, self._counters)
+        if roles.exports:
+            grid = grid - _mean_power(rollup, roles.exports, starts, step_us, self._counters)
+        solar = _mean_power(rollup, roles.productions, starts, step_us, self._counters)
         home = grid if not roles.productions else np.maximum(grid + solar, 0.0)
         return PowerChart(starts, step_us, grid, solar, home)
 
     def _power_roles(self) -> RoleSeries:
         """Like the energy roles, but signed power of the grid where the meter tells it."""
         find = self._services.book.find_series
-        imports = []
+        imports, exports = [], []
+        given = dict(self.roles.exports)
         for device, quantity in self.roles.imports:
-            found = find(device, "active_power_w") or find(device, quantity)
+            signed = find(device, "active_power_w")
+            found = signed or find(device, quantity)
             imports += [] if found is None else [found]
+            export = find(device, given[device]) if signed is None and device in given else None
+            exports += [] if export is None else [export]
         productions = []
         for device, quantity in self.roles.productions:
             found = find(device, "production_power_w") or find(device, quantity)
             productions += [] if found is None else [found]
-        return RoleSeries(tuple(imports), (), tuple(productions), frozenset(imports))
+        return RoleSeries(tuple(imports), tuple(exports), tuple(productions), frozenset(imports))
 
 
 def _mean_power(
-    rollup: Rollup, series: tuple[int, ...], starts_us: Int64Column, step_us: int
+    rollup: Rollup,
+    series: tuple[int, ...],
+    starts_us: Int64Column,
+    step_us: int,
+    counters: set[int],
 ) -> np.ndarray:
-    """Sum over series of energy over covered time [W]; NaN where one of them has a gap."""
+    """Sum over series of energy over its time [W]; NaN where one of them has a gap."""
     total = np.full(len(starts_us), np.nan if not series else 0.0)
     for one in series:
         rows = np.flatnonzero((rollup.series_id == one) & (rollup.coverage >= _MIN_COVERAGE))
         at = np.searchsorted(starts_us, rollup.bucket_start_us[rows])
         power = np.full(len(starts_us), np.nan)
         hours = rollup.coverage[rows] * step_us / US_PER_HOUR
+        if one in counters and len(rows):
+            # A register also grows while it is silent: only its first and its last bucket hold
+            # less than their whole time.
+            hours[1:-1] = step_us / US_PER_HOUR
         power[at] = rollup.energy_wh[rows] / hours
         total = total + power
     return total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, timedelta, tzinfo
 
@@ -22,7 +23,11 @@ from wattscope.core.time_grid import (
 )
 
 MAX_SPAN_US = 50 * 366 * US_PER_DAY
-_STEPS = {"1m": US_PER_MINUTE, "15m": 15 * US_PER_MINUTE, "1h": US_PER_HOUR}
+_QUARTER_US = 15 * US_PER_MINUTE
+_STEPS = {"15m": _QUARTER_US, "1h": US_PER_HOUR}
+_YEARS = range(1970, 2200)
+"""Years that may be asked for; instants far beyond them no longer fit into a datetime."""
+_PERIOD = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +80,14 @@ def read_span(
     if start is None and end is None:
         today = local_date(now_us, zone)
         return _whole(today, today + timedelta(days=1), zone, interval or "1h", "day")
-    start_us = parse_instant(start, zone) if start else now_us - US_PER_DAY
-    end_us = parse_instant(end, zone) if end else now_us
+    end_us = read_instant(end, zone) if end else now_us
+    start_us = read_instant(start, zone) if start else end_us - US_PER_DAY
     check_span(start_us, end_us)
+    # Energies are kept by quarter hour; a finer share of one would be a guess.
+    start_us, end_us = (
+        start_us // _QUARTER_US * _QUARTER_US,
+        -(-end_us // _QUARTER_US) * _QUARTER_US,
+    )
     length = end_us - start_us
     default = "1h" if length <= 3 * US_PER_DAY else "1d" if length <= 100 * US_PER_DAY else "1mo"
     return Span(start_us, end_us, interval or default, "range")
@@ -87,15 +97,49 @@ def _read_period(
     zone: tzinfo, day: str | None, month: str | None, year: str | None, interval: str | None
 ) -> Span | None:
     if day is not None:
-        first = date.fromisoformat(day)
+        first = date(*_read_parts(day, 3))
         return _whole(first, first + timedelta(days=1), zone, interval or "1h", "day")
     if month is not None:
-        first, following = month_range(*(int(part) for part in month.split("-")))
+        first, following = month_range(*_read_parts(month, 2))
         return _whole(first, following, zone, interval or "1d", "month")
     if year is not None:
-        first = date(int(year), 1, 1)
-        return _whole(first, date(int(year) + 1, 1, 1), zone, interval or "1mo", "year")
+        (first_year,) = _read_parts(year, 1)
+        first, following = date(first_year, 1, 1), date(first_year + 1, 1, 1)
+        return _whole(first, following, zone, interval or "1mo", "year")
     return None
+
+
+def _read_parts(text: str, n_parts: int) -> tuple[int, ...]:
+    """The numbers of ``2026-05-01``, of ``2026-05`` or of ``2026``.
+
+    Raises:
+        ValueError: More or fewer of them, or anything else.
+    """
+    found = _PERIOD.fullmatch(text)
+    parts = tuple(int(part) for part in found.groups() if part) if found else ()
+    if len(parts) != n_parts:
+        raise ValueError(text)
+    _check_year(parts[0])
+    return parts
+
+
+def _check_year(year: int) -> None:
+    if year not in _YEARS:
+        raise QueryError(f"years lie between {_YEARS[0]} and {_YEARS[-1]}")
+
+
+def read_instant(text: str, zone: tzinfo) -> int:
+    """The instant of an RFC 3339 text or a local date [µs].
+
+    Raises:
+        QueryError: Not a time, an ambiguous one, or one beyond all data.
+    """
+    try:
+        instant_us = parse_instant(text, zone)
+        _check_year(local_date(instant_us, zone).year)
+    except OverflowError:
+        raise QueryError(f"time {text!r} is beyond the years that can be asked for") from None
+    return instant_us
 
 
 def _whole(first: date, following: date, zone: tzinfo, interval: str, unit: str) -> Span:

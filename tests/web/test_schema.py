@@ -1,0 +1,79 @@
+"""Any question that the API's own description allows gets an answer that it describes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from tests.web.applications import Application, open_application
+from tests.web.conftest import HOUSE, NOW, fill_house
+
+schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
+openapi_checks = pytest.importorskip("schemathesis.specs.openapi.checks")
+
+# Not asked: that every text which the description allows is accepted. It cannot say what a date,
+# a name that exists, or right SQL is.
+CHECKS = [
+    openapi_checks.status_code_conformance,
+    openapi_checks.content_type_conformance,
+    openapi_checks.response_headers_conformance,
+    openapi_checks.response_schema_conformance,
+]
+ENDLESS = "/api/live"
+OPERATIONS = (
+    "GET /api/sites",
+    "GET /api/devices",
+    "GET /api/devices/{device_id}",
+    "GET /api/devices/{device_id}/readings",
+    "GET /api/energy",
+    "GET /api/power",
+    "GET /api/insights/now",
+    "GET /api/insights/day",
+    "GET /api/insights/copied-days",
+    "GET /api/health",
+    "GET /api/topics",
+    "GET /api/quarantine",
+    "POST /api/sql",
+    "GET /healthz",
+    "GET /readyz",
+    "GET /metrics",
+)
+
+
+@pytest.fixture(scope="module")
+def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+    folder = tmp_path_factory.mktemp("schema")
+    with open_application(folder, now=NOW, settings=HOUSE, fill=fill_house) as found:
+        yield found
+
+
+def test_every_operation_is_tried(application: Application) -> None:
+    paths = application.get("/openapi.json")["paths"]
+    described = {
+        f"{method.upper()} {path}" for path, methods in paths.items() for method in methods
+    }
+    assert described - {f"GET {ENDLESS}"} == set(OPERATIONS)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_any_question_is_answered_as_described(application: Application, operation: str) -> None:
+    method, _, path = operation.partition(" ")
+    schema = schemathesis.openapi.from_asgi("/openapi.json", application.client.app)
+
+    @settings(
+        max_examples=30,
+        deadline=None,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=schema[path][method].as_strategy())
+    def ask(case: Any) -> None:  # noqa: ANN401  # a case of a module that may be absent
+        response = case.call(session=application.client)
+        assert response.status_code < 500, response.text
+        case.validate_response(response, checks=CHECKS)
+
+    ask()
