@@ -30,6 +30,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPage]:
         yield page
 
 
+@pytest.fixture
+def demo_url(demo: RunningPage) -> str:
+    """Address of the demo, without a slash at its end."""
+    return demo.url
+
+
 # Not for the whole session: Playwright keeps an event loop running in this thread, in which no
 # other test could start its own.
 @pytest.fixture(scope="module")
@@ -107,3 +113,9 @@ def keep_picture(page: Page, name: str) -> None:
     """Keep a screenshot of the whole page for a person to look at."""
     ARTIFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
+
+
+@pytest.fixture(name="keep_picture")
+def keep_picture_fixture() -> Callable[[Page, str], None]:
+    """``keep_picture``, for tests that take it as an argument."""
+    return keep_picture

@@ -43,7 +43,7 @@ def build_device_routes(services: Services) -> APIRouter:
             "sites": [
                 {name: getattr(site, name) for name in site.__slots__}
                 | {"recipes": list(services.pages)}
-                for site in services.book.list_sites()
+                for site in services.list_sites()
             ]
         }
 

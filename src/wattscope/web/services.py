@@ -66,14 +66,18 @@ class Services:
     allowed_hosts: tuple[str, ...]
     """Names under which the page may be asked; guards against DNS rebinding."""
 
+    def list_sites(self) -> list[Site]:
+        """All sites; those that have devices come first."""
+        inhabited = {device.site for device in self.book.list_devices()}
+        return sorted(self.book.list_sites(), key=lambda site: (site.id not in inhabited, site.id))
+
     def find_site(self, site: str | None) -> Site:
-        """The site of an id; the only or first one where none is told.
+        """The site of an id; the first one that has devices where none is told.
 
         Raises:
             UnknownNameError: No such site.
         """
-        sites = self.book.list_sites()
-        found = next((one for one in sites if site is None or one.id == site), None)
+        found = next((one for one in self.list_sites() if site is None or one.id == site), None)
         if found is None:
             raise UnknownNameError(f"site {site!r} does not exist; see /api/sites")
         return found
