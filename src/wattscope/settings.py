@@ -7,10 +7,12 @@ error that names the nearest valid one. Nothing here touches the network.
 from __future__ import annotations
 
 import difflib
+import os
 import stat
 import tomllib
 from pathlib import Path
 from typing import Any, get_args
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -19,6 +21,7 @@ from wattscope.core.time_grid import US_PER_HOUR, load_zone
 from wattscope.core.topology import DeviceKind, Sampling, is_safe_name
 
 MAX_FILE_BYTES = 1_000_000
+MAX_INTERVAL_S = 366 * 24 * 3600
 CHUNK_INTERVALS = {"3h": 3 * US_PER_HOUR, "1d": 24 * US_PER_HOUR, "1w": 168 * US_PER_HOUR}
 """Names of chunk intervals to their lengths [µs]."""
 _SAMPLE_PASSWORDS = {"admin", "adminpassword", "password", "changeme", "secret", "public"} | {
@@ -161,20 +164,26 @@ def load_settings(path: Path) -> Settings:
         SettingsError: The file cannot be read or is wrong; all faults are listed.
     """
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+            mode = os.fstat(file.fileno()).st_mode
     except OSError as fault:
         raise SettingsError(
             [f"cannot be read ({fault.strerror}); name another file with -c"], where=str(path)
         ) from fault
     if len(content) > MAX_FILE_BYTES:
         raise SettingsError([f"is larger than {MAX_FILE_BYTES} bytes"], where=str(path))
-    settings = parse_settings(content.decode(errors="replace"), where=str(path))
-    has_password = any(source.password for source in settings.sources)
-    if has_password and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise SettingsError(
-            ["holds a password and can be read by others; chmod 600 it, or use password_file"],
-            where=str(path),
+    try:
+        settings, faults = _read_settings(content.decode())
+    except UnicodeDecodeError as fault:
+        line = content[: fault.start].count(b"\n") + 1
+        raise SettingsError([f"is no UTF-8 text (at line {line})"], where=str(path)) from fault
+    if _has_password(settings) and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        faults.append(
+            "holds a password and can be read by others; chmod 600 it, or use password_file"
         )
+    if faults:
+        raise SettingsError(faults, where=str(path))
     return settings
 
 
@@ -184,41 +193,66 @@ def parse_settings(text: str, *, where: str = "settings") -> Settings:
     Raises:
         SettingsError: All faults, each with its key.
     """
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as fault:
-        raise SettingsError([f"is no TOML: {fault}"], where=where) from fault
-    faults = _find_unknown_keys(table, Settings, "")
-    if faults:
-        raise SettingsError(faults, where=where)
-    try:
-        settings = msgspec.convert(table, Settings)
-    except msgspec.ValidationError as fault:
-        raise SettingsError([str(fault)], where=where) from fault
-    faults = _find_faults(settings)
+    settings, faults = _read_settings(text)
     if faults:
         raise SettingsError(faults, where=where)
     return settings
 
 
-def _find_unknown_keys(table: dict[str, Any], kind: type[msgspec.Struct], at: str) -> list[str]:
-    """Keys that a section does not have, with the nearest that it has."""
+def _read_settings(text: str) -> tuple[Settings, list[str]]:
+    """What can be understood of a TOML text, and all that is wrong with it."""
+    try:
+        table = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as fault:
+        return Settings(), [f"is no TOML: {fault}"]
+    faults: list[str] = []
+    settings = msgspec.convert(_keep_sound(table, Settings, "", faults), Settings)
+    return settings, faults + _find_faults(settings)
+
+
+def _keep_sound(
+    table: dict[str, Any], kind: type[msgspec.Struct], at: str, faults: list[str]
+) -> dict[str, Any]:
+    """The keys of a section that are known and of the right type; the others become faults."""
     fields = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
-    faults = []
+    sound: dict[str, Any] = {}
     for key, value in table.items():
+        where = f"{at}{key}"
         if key not in fields:
             near = difflib.get_close_matches(key, fields, n=1)
             hint = f"did you mean {near[0]}?" if near else f"valid are {', '.join(fields)}"
-            faults.append(f"{at}{key}: unknown key; {hint}")
+            faults.append(f"{where}: unknown key; {hint}")
             continue
         inner = _struct_of(fields[key])
-        if inner is None:
-            continue
-        parts = value if isinstance(value, list) else [value]
-        for part in parts:
-            if isinstance(part, dict):
-                faults += _find_unknown_keys(part, inner, f"{at}{key}.")
-    return faults
+        if inner is not None and inner is fields[key] and isinstance(value, dict):
+            sound[key] = _keep_sound(value, inner, f"{where}.", faults)
+        elif inner is not None and inner is not fields[key] and _is_list_of_tables(value):
+            parts = [_keep_sound(part, inner, f"{where}.", faults) for part in value]
+            sound[key] = [part for part in parts if not _miss_keys(part, inner, where, faults)]
+        else:
+            try:
+                msgspec.convert(value, fields[key])
+                sound[key] = value
+            except msgspec.ValidationError as fault:
+                faults.append(f"{where}: {fault}")
+    return sound
+
+
+def _is_list_of_tables(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(part, dict) for part in value)
+
+
+def _miss_keys(
+    part: dict[str, Any], kind: type[msgspec.Struct], where: str, faults: list[str]
+) -> list[str]:
+    """Keys without which an item of a list is not told; they become faults."""
+    missing = [
+        field.encode_name
+        for field in msgspec.structs.fields(kind)
+        if field.required and field.encode_name not in part
+    ]
+    faults += [f"{where}.{name}: is missing" for name in missing]
+    return missing
 
 
 def _struct_of(kind: object) -> type[msgspec.Struct] | None:
@@ -233,7 +267,7 @@ def _find_faults(settings: Settings) -> list[str]:
     """What is well formed but cannot be meant."""
     faults = _find_site_faults(settings.site)
     faults += _find_device_faults(settings)
-    faults += _find_source_faults(settings.sources)
+    faults += _find_source_faults(settings)
     faults += _find_storage_faults(settings.storage)
     for at, port in (("server", settings.server.port), ("broker", settings.broker.port)):
         if not 1 <= port <= 65_535:
@@ -241,9 +275,21 @@ def _find_faults(settings: Settings) -> list[str]:
     return faults
 
 
-def _find_source_faults(sources: tuple[SourceSettings, ...]) -> list[str]:
+def _has_password(settings: Settings) -> bool:
+    return any(source.password or _password_in(source.url) for source in settings.sources)
+
+
+def _password_in(url: str | None) -> str | None:
+    """The password that a URL carries, if any."""
+    try:
+        return urlsplit(url or "").password
+    except ValueError:
+        return None
+
+
+def _find_source_faults(settings: Settings) -> list[str]:
     faults = []
-    for source in sources:
+    for source in settings.sources:
         at = f"sources.{source.name}"
         if source.type != "mqtt":
             faults.append(f"{at}.type: {source.type!r} is unknown; valid is mqtt")
@@ -255,7 +301,10 @@ def _find_source_faults(sources: tuple[SourceSettings, ...]) -> list[str]:
             faults.append(f"{at}.password: a sample password is refused; choose your own")
         if source.password and source.password_file:
             faults.append(f"{at}: password and password_file exclude each other")
-    names = [(source.url, source.client_id) for source in sources]
+        if _password_in(source.url) in _SAMPLE_PASSWORDS:
+            faults.append(f"{at}.url: a sample password is refused; choose your own")
+    own = f"mqtt://{settings.broker.host}:{settings.broker.port}"
+    names = [(source.url or own, source.client_id) for source in settings.sources]
     if len(set(names)) < len(names):
         faults.append("sources: two with one client_id at one broker would throw each other out")
     return faults
@@ -305,8 +354,8 @@ def _find_device_faults(settings: Settings) -> list[str]:
             faults.append(f"{at}.kind: {device.kind!r} is unknown; valid are {', '.join(kinds)}")
         if device.sampling not in samplings:
             faults.append(f"{at}.sampling: {device.sampling!r} is not {' or '.join(samplings)}")
-        if device.interval_s is not None and device.interval_s <= 0:
-            faults.append(f"{at}.interval_s: must be above 0")
+        if device.interval_s is not None and not 0 < device.interval_s <= MAX_INTERVAL_S:
+            faults.append(f"{at}.interval_s: must be above 0 and at most {MAX_INTERVAL_S}")
         if device.parent == device.id:
             faults.append(f"{at}.parent: a device cannot be above itself")
     parents = {device.parent for device in settings.devices} - {None}

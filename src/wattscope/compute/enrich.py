@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wattscope.core.quantities import QUANTITIES
 from wattscope.core.topology import Device
 
 
@@ -20,7 +21,7 @@ class Meaning:
     """1.0, or -1.0 where the sign is turned."""
 
 
-_SIGNED_STEMS = ("active_power", "reactive_power", "current")
+_SIGNED_STEMS = ("active_power", "reactive_power", "current", "power_factor")
 _PRODUCTION = {
     "active_power_w": "production_power_w",
     "energy_import_wh": "energy_production_wh",
@@ -43,9 +44,9 @@ def give_meaning(quantity: str, device: Device) -> Meaning:
 
 
 def _swap(quantity: str) -> tuple[str, float]:
-    if "_import_" in quantity:
-        return quantity.replace("_import_", "_export_"), 1.0
-    if "_export_" in quantity:
-        return quantity.replace("_export_", "_import_"), 1.0
-    is_signed = quantity.startswith(_SIGNED_STEMS) or quantity == "power_factor"
-    return quantity, -1.0 if is_signed else 1.0
+    for here, there in (("_import_", "_export_"), ("_export_", "_import_")):
+        swapped = quantity.replace(here, there)
+        # Gas and water are bought only; they have no other side.
+        if swapped != quantity and swapped in QUANTITIES:
+            return swapped, 1.0
+    return quantity, -1.0 if quantity.startswith(_SIGNED_STEMS) else 1.0

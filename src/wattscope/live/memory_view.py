@@ -25,7 +25,8 @@ class MemoryView:
         if not len(rows):
             return
         self._grow(int(rows.series_id.max()))
-        order = np.lexsort((rows.measured_at_us, rows.series_id))
+        # Of two values for one instant the first stands, as in the store.
+        order = np.lexsort((-np.arange(len(rows)), rows.measured_at_us, rows.series_id))
         series, t = rows.series_id[order], rows.measured_at_us[order]
         is_last = np.r_[series[1:] != series[:-1], True]
         series, t, value = series[is_last], t[is_last], rows.value[order][is_last]

@@ -42,7 +42,10 @@ class Damage:
 
 def sync_to_disk(fd: int) -> None:
     """The fsync of durability ``full``."""
-    os.fdatasync(fd)
+    if hasattr(os, "fdatasync"):
+        os.fdatasync(fd)
+    else:  # macOS has none
+        os.fsync(fd)
 
 
 def leave_to_kernel(fd: int) -> None:
@@ -92,7 +95,12 @@ class SegmentLog:
     @property
     def size_bytes(self) -> int:
         """Bytes of all segments on disk."""
-        return sum(path.stat().st_size for path in self._segments())
+        total = 0
+        for path in self._segments():
+            # A segment may be dropped while they are counted.
+            with contextlib.suppress(FileNotFoundError):
+                total += path.stat().st_size
+        return total
 
     @property
     def segment_count(self) -> int:
@@ -231,14 +239,12 @@ def _sync_folder(folder: Path) -> None:
 
 def _scan(path: Path) -> Iterator[LogRecord | Damage]:
     """Records and damaged stretches of a segment, in order of position."""
-    content = path.read_bytes()
-    if content[:4] == SEGMENT_MAGIC and len(content) >= _SEGMENT_HEAD.size:
-        version = _SEGMENT_HEAD.unpack_from(content)[1]
-        if version > SEGMENT_VERSION:
-            raise StorageError(
-                f"log segment {path.name} has version {version}, this program reads up to "
-                f"{SEGMENT_VERSION}; use the newer program"
-            )
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        # Dropped since the folder was listed: the store has its records.
+        return
+    _refuse_newer_version(path, content[: _SEGMENT_HEAD.size])
     at = _SEGMENT_HEAD.size
     while at < len(content):
         record, length = _read_frame(content, at)
@@ -249,6 +255,18 @@ def _scan(path: Path) -> Iterator[LogRecord | Damage]:
         resumed = _find_next_record(content, at + 1)
         yield Damage(path.name, at, resumed - at)
         at = resumed
+
+
+def _refuse_newer_version(path: Path, head: bytes) -> None:
+    """Raise for a segment of another program; a damaged head says nothing about versions."""
+    if len(head) < _SEGMENT_HEAD.size:
+        return
+    magic, version, _, _, crc = _SEGMENT_HEAD.unpack(head)
+    if magic == SEGMENT_MAGIC and crc == zlib.crc32(head[:-4]) and version > SEGMENT_VERSION:
+        raise StorageError(
+            f"log segment {path.name} has version {version}, this program reads up to "
+            f"{SEGMENT_VERSION}; use the newer program"
+        )
 
 
 def _read_frame(content: bytes, at: int) -> tuple[LogRecord | None, int]:

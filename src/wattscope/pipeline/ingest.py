@@ -58,6 +58,7 @@ class Ingest:
                 is_refusing = True
                 await asyncio.sleep(_RETRY_S)
                 continue
+            self._intake.remember(prepared.receipts)
             if is_refusing:
                 _log.info("log writes again")
             return

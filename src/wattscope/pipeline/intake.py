@@ -69,12 +69,16 @@ class Intake:
         self._receipts: dict[int, int] = {}
 
     def remember(self, receipts: Sequence[int]) -> None:
-        """Know the messages of a record again, should the broker send them a second time."""
+        """Know the messages of a durable record again, should the broker send them once more."""
         for mark in receipts:
             self._receipts[mark >> 32] = mark
 
     def take_in(self, messages: Sequence[RawMessage]) -> Prepared:
-        """Columns of all that can be trusted in a group of messages, in order."""
+        """Columns of all that can be trusted in a group of messages, in order.
+
+        Nothing is remembered of the group until ``remember`` is called with its receipts: should
+        it never become durable, the broker sends it again and it is taken again.
+        """
         columns = _Columns()
         aside: list[Quarantined] = []
         receipts: list[int] = []
@@ -92,7 +96,7 @@ class Intake:
                     n_ignored += 1
                     continue
                 mark = _make_mark(message)
-                if self._is_repeat(message, mark):
+                if self._is_repeat(message, mark, receipts):
                     n_duplicate += 1
                     continue
                 receipts.extend(() if mark is None else (mark,))
@@ -109,14 +113,11 @@ class Intake:
         self._count(messages, len(batch), aside, n_ignored, n_duplicate)
         return Prepared(batch, tuple(aside), tuple(receipts), n_ignored, n_duplicate)
 
-    def _is_repeat(self, message: RawMessage, mark: int | None) -> bool:
-        """Whether the broker sends again what is in the log already."""
-        if mark is None:
+    def _is_repeat(self, message: RawMessage, mark: int | None, group: Sequence[int]) -> bool:
+        """Whether the broker sends again what is in the log, or in this group, already."""
+        if mark is None or not message.is_redelivered:
             return False
-        if message.is_redelivered and self._receipts.get(mark >> 32) == mark:
-            return True
-        self._receipts[mark >> 32] = mark
-        return False
+        return self._receipts.get(mark >> 32) == mark or mark in group
 
     def _add(
         self, columns: _Columns, reading: Reading, route: TopicRoute, message: RawMessage, row: int

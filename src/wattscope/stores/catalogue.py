@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import tzinfo
 from typing import Protocol
 
 import duckdb
 import numpy as np
 
-from wattscope.compute.rollups import SeriesRule
+from wattscope.compute.segments import SeriesRule
 from wattscope.core.time_grid import US_PER_S, load_zone
 from wattscope.core.topology import Device, Series, Site
 
@@ -31,6 +32,7 @@ class Catalogue:
     def __init__(self, names: SeriesNames, cursor: duckdb.DuckDBPyConnection) -> None:
         self._names = names
         self._cursor = cursor
+        self._lock = threading.Lock()
         self._n_known = -1
         self.rules: dict[int, SeriesRule] = {}
         """Rule of each series."""
@@ -43,9 +45,13 @@ class Catalogue:
 
     def refresh(self) -> None:
         """Take in series that were added since the last call; cheap when there are none."""
-        if self._names.count_series() == self._n_known:
-            return
-        self._n_known = self._names.count_series()
+        with self._lock:
+            n_series = self._names.count_series()
+            if n_series != self._n_known:
+                self._read()
+                self._n_known = n_series
+
+    def _read(self) -> None:
         series = self._names.list_series()
         devices = {device.id: device for device in self._names.list_devices()}
         self.rules = {one.id: _make_rule(one, devices[one.device]) for one in series}

@@ -43,8 +43,9 @@ def write_part(
     _copy(
         cursor,
         path,
+        # A series that the registry does not know keeps its rows, without names.
         f"SELECT r.series_id, n.site, n.device, n.quantity, r.measured_at, r.value, r.quality "  # noqa: S608  # built of our own names
-        f"FROM {source} r JOIN series_names n USING (series_id) WHERE {where} "
+        f"FROM {source} r LEFT JOIN series_names n USING (series_id) WHERE {where} "
         "ORDER BY r.series_id, r.measured_at",
     )
     return Part(path.name, int(rows), int(first), int(last), path.stat().st_size)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -181,22 +182,22 @@ class DuckdbStore:
         """
         with self._flusher.exclusive():
             with self._lock:
-                full = self._tails[-1]
+                # More than one where an earlier flush failed: none may be passed over.
+                full = [tail for tail in self._tails if self._tail_spans[tail]]
+                starts = {start for tail in full for start in self._tail_spans[tail]}
                 covered = self._written_offset
-                has_rows = bool(self._tail_spans[full])
-                if has_rows:
+                if full:
                     self._n_tail = 0
+                if self._tails[-1] in full:
                     self._add_tail()
-            manifest = self._flusher.write_tail(
-                self._manifest, full if has_rows else None, self._tail_spans[full], covered
-            )
+            manifest = self._flusher.write_tails(self._manifest, full, starts, covered)
             with self._lock:
                 self._manifest = manifest
-                if has_rows:
-                    self._tails = tuple(tail for tail in self._tails if tail != full)
-                    del self._tail_spans[full]
-            if has_rows:
-                self._generations.retire(lambda: self._drop_tail(full))
+                self._tails = tuple(tail for tail in self._tails if tail not in full)
+                for tail in full:
+                    del self._tail_spans[tail]
+            for tail in full:
+                self._generations.retire(partial(self._drop_tail, tail))
             self._take_over(self._flusher.merge_parts(self._manifest))
             self._take_over(self._flusher.roll_up_spans(self._manifest))
             return self._manifest.covered_offset

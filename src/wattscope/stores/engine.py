@@ -26,4 +26,3 @@ def open_engine(folder: Path, *, memory_mb: int = DEFAULT_MEMORY_MB) -> duckdb.D
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from wattscope.stores.catalogue import Catalogue
 from wattscope.stores.chunk_files import write_part, write_query, write_rollup
 from wattscope.stores.manifest import Manifest, Span, SpanRollups, save_manifest
 from wattscope.stores.rollup_reader import RollupReader
-from wattscope.stores.rows import time_condition
+from wattscope.stores.rows import lead_query, time_condition
 from wattscope.stores.snapshot import Generations, Snapshot
 from wattscope.stores.views import FINE_LEVELS, rows_source
 
@@ -45,11 +45,11 @@ class Flusher:
         with self._turn:
             yield
 
-    def write_tail(
-        self, manifest: Manifest, tail: str | None, span_starts: Iterable[int], covered: int
+    def write_tails(
+        self, manifest: Manifest, tails: Sequence[str], span_starts: Iterable[int], covered: int
     ) -> Manifest:
-        """Write a tail's rows as new parts of their spans; afterwards the log may forget them."""
-        if tail is None:
+        """Write the tails' rows as new parts of their spans; afterwards the log may forget them."""
+        if not tails:
             if covered != manifest.covered_offset:
                 manifest = manifest.with_spans({}, covered)
                 save_manifest(self._folder, manifest)
@@ -61,7 +61,7 @@ class Flusher:
         for start in sorted(span_starts):
             path = self._new_path("rows", start, manifest.version + 1)
             where = time_condition(start, start + manifest.chunk_us)
-            part = write_part(cursor, path, rows_source([], [tail]), where)
+            part = write_part(cursor, path, rows_source([], tails), where)
             if part is not None:
                 old = known.get(start, Span(start, ()))
                 changed[start] = Span(start, (*old.parts, part))
@@ -113,7 +113,7 @@ class Flusher:
         snapshot = Snapshot(self._folder, manifest, (), frozenset())
         run = (span.start_us, span.start_us + manifest.chunk_us)
         files: dict[str, str] = {}
-        low = run[0]
+        low, high = run[0], run[1] - 1
         for level in FINE_LEVELS:
             rollup: Rollup = self._rollups.compute_run(cursor, snapshot, run, level)
             path = self._new_path(f"rollup-{level}", span.start_us, version)
@@ -121,14 +121,15 @@ class Flusher:
             files[level] = path.name
             if len(rollup.bucket_start_us):
                 low = min(low, int(rollup.bucket_start_us.min()))
+                high = max(high, int(rollup.bucket_start_us.max()))
         ends = self._write_ends(cursor, snapshot, span, version)
         cursor.close()
-        return SpanRollups(files, ends, low)
+        return SpanRollups(files, ends, low, high)
 
     def _write_ends(
         self, cursor: duckdb.DuckDBPyConnection, snapshot: Snapshot, span: Span, version: int
     ) -> str:
-        """The last row of every series up to the span's end, carried on from the span before."""
+        """The last rows of every series up to the span's end, carried on from the span before."""
         lead = self._rollups.read_lead(cursor, snapshot, span.start_us)
         cursor.register(
             "lead_rows",
@@ -142,14 +143,7 @@ class Flusher:
         own = [str(self._folder / part.file) for part in span.parts]
         source = rows_source(own, ["lead_rows"])
         path = self._new_path("ends", span.start_us, version)
-        write_query(
-            cursor,
-            path,
-            "SELECT series_id, max(measured_at) AS measured_at, "  # noqa: S608  # built of our own names
-            "arg_max(value, measured_at) AS value, arg_max(quality, measured_at) AS quality "
-            f"FROM {source} JOIN series_names USING (series_id) "
-            "WHERE quality & 3 = 0 OR NOT is_counter GROUP BY series_id ORDER BY series_id",
-        )
+        write_query(cursor, path, lead_query(source))
         cursor.unregister("lead_rows")
         return path.name
 

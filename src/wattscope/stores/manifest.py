@@ -33,13 +33,16 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class SpanRollups(msgspec.Struct, frozen=True):
-    """Rollup files of a span, and the last row of every series up to its end."""
+    """Rollup files of a span, and the last rows of every series up to its end."""
 
     files: dict[str, str]
     """Level (``1m``, ``15m``) to file."""
     ends: str
+    """File of the last rows of every series, where the next span's first segments begin."""
     min_bucket_us: int
     """First bucket in the files; before the span where a counter's gap reaches back."""
+    max_bucket_us: int
+    """Last bucket in the files; behind the span where a mean's interval reaches over its end."""
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -80,6 +83,12 @@ class Manifest(msgspec.Struct, frozen=True):
         )
 
 
+class _FormatOnly(msgspec.Struct, frozen=True):
+    """What every format has, so that a newer one is known before its fields are read."""
+
+    format: int = FORMAT
+
+
 def load_manifest(folder: Path, chunk_us: int) -> Manifest:
     """The manifest of a folder, or an empty one where there is none.
 
@@ -89,19 +98,19 @@ def load_manifest(folder: Path, chunk_us: int) -> Manifest:
     path = folder / MANIFEST_NAME
     if not path.exists():
         return Manifest(chunk_us)
+    content = path.read_bytes()
     try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        found = msgspec.json.decode(content, type=_FormatOnly).format
+        if found > FORMAT:
+            raise StorageError(
+                f"{path}: format {found}, this program reads up to {FORMAT}; use the newer program"
+            )
+        return msgspec.json.decode(content, type=Manifest)
     except msgspec.MsgspecError as fault:
         raise StorageError(
             f"{path}: cannot be read ({fault}); restore a backup, or move the folder away "
             "to start anew"
         ) from fault
-    if manifest.format > FORMAT:
-        raise StorageError(
-            f"{path}: format {manifest.format}, this program reads up to {FORMAT}; "
-            "use the newer program"
-        )
-    return manifest
 
 
 def save_manifest(folder: Path, manifest: Manifest) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import tzinfo
 
 import duckdb
@@ -14,12 +15,19 @@ from wattscope.compute.rollups import (
     merge_rollups,
     roll_up,
 )
+from wattscope.compute.segments import SeriesRule
 from wattscope.core.errors import QueryError
-from wattscope.core.reading import Batch, Int64Column, empty_batch
+from wattscope.core.reading import Batch, Int64Column, concat_batches, empty_batch
 from wattscope.core.time_grid import US_PER_HOUR, local_day_edges
 from wattscope.ports import Rollup
 from wattscope.stores.catalogue import Catalogue
-from wattscope.stores.rows import fetch_batch, series_condition, time_condition, to_batch
+from wattscope.stores.rows import (
+    fetch_batch,
+    lead_query,
+    series_condition,
+    time_condition,
+    to_batch,
+)
 from wattscope.stores.snapshot import Snapshot
 from wattscope.stores.views import FINE_LEVELS, ROLLUP_COLUMNS_SQL, rollup_source, rows_source
 
@@ -59,14 +67,15 @@ class RollupReader:
         parts = concat_rollups(
             [
                 self._read_stored(cursor, snapshot, series, fine, low, high),
-                self.compute_open(cursor, snapshot, series, fine, high),
+                self.compute_open(cursor, snapshot, series, fine),
             ]
         )
+        none = roll_up(empty_batch(), empty_batch(), {}, FINE_LEVELS[fine])
         merged = [
             merge_rollups(_of_series(parts, chosen), edges, FINE_LEVELS[fine])
             for chosen, edges in by_zone
         ]
-        return concat_rollups(merged) if merged else parts
+        return _finish(concat_rollups([none, *merged]))
 
     def compute_open(
         self,
@@ -74,17 +83,15 @@ class RollupReader:
         snapshot: Snapshot,
         series: Sequence[int] | None,
         fine: str,
-        end_us: int | None = None,
     ) -> Rollup:
         """Buckets of the open spans, computed from their rows.
 
-        A segment of a later span can reach back over a gap, so spans after ``end`` take part
-        as long as they are open; usually that is the newest one only.
+        All of them: a segment of a later span can reach back over a gap. Usually the newest span
+        alone is open.
         """
         computed = [
             self.compute_run(cursor, snapshot, run, fine, series)
             for run in _runs_of_open_spans(snapshot)
-            if end_us is None or run[0] < end_us or run == _runs_of_open_spans(snapshot)[-1]
         ]
         none = roll_up(empty_batch(), empty_batch(), {}, FINE_LEVELS[fine])
         return concat_rollups([none, *computed])
@@ -102,7 +109,8 @@ class RollupReader:
         condition = f"{series_condition(series)} AND {time_condition(start_us, end_us)}"
         rows = fetch_batch(cursor, snapshot.source(start_us, end_us), condition)
         lead = self.read_lead(cursor, snapshot, start_us, series)
-        return roll_up(rows, lead, self._catalogue.rules, FINE_LEVELS[fine])
+        rules = self._catalogue.rules
+        return roll_up(_known(rows, rules), _known(lead, rules), rules, FINE_LEVELS[fine])
 
     def read_lead(
         self,
@@ -111,7 +119,7 @@ class RollupReader:
         start_us: int,
         series: Sequence[int] | None = None,
     ) -> Batch:
-        """The last row of each series before an instant at which a span begins."""
+        """The last rows of each series before an instant at which a span begins."""
         before = [span for span in snapshot.manifest.spans if span.start_us < start_us]
         closed = {span.start_us for span in snapshot.closed_spans()}
         if before and before[-1].rollups is not None and before[-1].start_us in closed:
@@ -120,7 +128,8 @@ class RollupReader:
         if not any(start < start_us for start in snapshot.span_starts()):
             return empty_batch()
         source = snapshot.source(None, start_us)
-        return _fetch_last(cursor, source, f"measured_at < make_timestamp({start_us})", series)
+        where = f"measured_at < make_timestamp({start_us}) AND {series_condition(series)}"
+        return to_batch(cursor.execute(lead_query(source, where)).fetchnumpy())
 
     def last_rows(self, cursor: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> Batch:
         """The newest row of every series, whatever its quality."""
@@ -136,14 +145,9 @@ class RollupReader:
             f"FROM {snapshot.source(since)} GROUP BY series_id"
         ).fetchnumpy()
         rows = to_batch(answer)
-        older = ~np.isin(lead.series_id, rows.series_id)
-        kept = lead.take(older)
-        return Batch(
-            *(
-                np.concatenate([getattr(kept, name), getattr(rows, name)])
-                for name in Batch.__slots__
-            )
-        )
+        lead = lead.take(~np.isin(lead.series_id, rows.series_id))
+        is_newest = np.r_[lead.series_id[1:] != lead.series_id[:-1], True][: len(lead)]
+        return concat_batches([lead.take(is_newest), rows])
 
     def _read_stored(
         self,
@@ -159,7 +163,7 @@ class RollupReader:
             for span in snapshot.closed_spans()
             if span.rollups is not None
             and span.rollups.min_bucket_us < end_us
-            and span.start_us + snapshot.manifest.chunk_us > start_us
+            and span.rollups.max_bucket_us >= start_us
         ]
         if not files:
             return roll_up(empty_batch(), empty_batch(), {}, FINE_LEVELS[fine])
@@ -190,6 +194,8 @@ class RollupReader:
         zones = self._catalogue.zones()
         groups: dict[str, list[int]] = {}
         for one in series:
+            if one not in self._catalogue.site_of:
+                continue
             groups.setdefault(self._catalogue.site_of[one], []).append(one)
         found = []
         for site, members in groups.items():
@@ -205,6 +211,20 @@ def _of_series(parts: Rollup, series: tuple[int, ...]) -> Rollup:
     return Rollup(*(getattr(parts, name)[rows] for name in ROLLUP_COLUMNS))
 
 
+def _finish(rollup: Rollup) -> Rollup:
+    """The merged buckets by series, then time; sums of shares may miss 0 or 1 by a rounding."""
+    order = np.lexsort((rollup.bucket_start_us, rollup.series_id))
+    ordered = Rollup(*(getattr(rollup, name)[order] for name in ROLLUP_COLUMNS))
+    return replace(ordered, coverage=np.clip(ordered.coverage, 0.0, 1.0))
+
+
+def _known(rows: Batch, rules: dict[int, SeriesRule]) -> Batch:
+    """Rows of known series: others were added after the catalogue was read, or are orphans."""
+    ids = np.unique(rows.series_id)
+    unknown = [one for one in ids.tolist() if one not in rules]
+    return rows.take(~np.isin(rows.series_id, unknown)) if unknown else rows
+
+
 def _runs_of_open_spans(snapshot: Snapshot) -> list[tuple[int, int]]:
     """Stretches of neighbouring open spans: start and end [µs]."""
     chunk_us = snapshot.manifest.chunk_us
@@ -218,17 +238,3 @@ def _runs_of_open_spans(snapshot: Snapshot) -> list[tuple[int, int]]:
             runs.append((start, start + chunk_us))
         is_running = start in open_starts
     return runs
-
-
-def _fetch_last(
-    cursor: duckdb.DuckDBPyConnection, source: str, where: str, series: Sequence[int] | None
-) -> Batch:
-    """Last row of each series; of a counter the last one that has a usable value."""
-    answer = cursor.execute(
-        "SELECT series_id, max(measured_at) AS measured_at, "  # noqa: S608  # built of our own names
-        "arg_max(value, measured_at) AS value, arg_max(quality, measured_at) AS quality "
-        f"FROM {source} JOIN series_names USING (series_id) "
-        f"WHERE {where} AND {series_condition(series)} "
-        "AND (quality & 3 = 0 OR NOT is_counter) GROUP BY series_id ORDER BY series_id"
-    ).fetchnumpy()
-    return to_batch(answer)

@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
+from wattscope.compute.segments import LEAD_ROWS
 from wattscope.core.reading import Batch
 from wattscope.stores.views import ROW_COLUMNS
 
@@ -36,6 +37,23 @@ def fetch_batch(cursor: duckdb.DuckDBPyConnection, source: str, where: str) -> B
         f"SELECT {ROW_COLUMNS} FROM {source} WHERE {where} ORDER BY series_id, measured_at"  # noqa: S608  # built of our own names
     ).fetchnumpy()
     return to_batch(answer)
+
+
+def lead_query(source: str, where: str = "true") -> str:
+    """Query for the rows that a roll-up of later rows needs, by series, then time.
+
+    Of each series the last ``LEAD_ROWS`` rows, and as many of those whose value is usable.
+    """
+    newest = f"arg_max(r, measured_at, {LEAD_ROWS})"
+    return f"""SELECT DISTINCT series_id, r.measured_at AS measured_at, r.value AS value,
+               r.quality AS quality
+        FROM (SELECT series_id,
+                     unnest(list_concat({newest}, {newest} FILTER (WHERE quality & 3 = 0))) AS r
+              FROM (SELECT series_id, measured_at, quality,
+                           {{'measured_at': measured_at, 'value': value, 'quality': quality}} AS r
+                    FROM {source} WHERE {where})
+              GROUP BY series_id)
+        ORDER BY series_id, measured_at"""  # noqa: S608  # built of our own names
 
 
 def to_batch(answer: dict[str, Any]) -> Batch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,14 +40,16 @@ class Snapshot:
     def open_starts(self) -> list[int]:
         """Starts of the spans whose buckets must be computed from rows.
 
-        A span is open while it has no rollups, while the tails hold rows of it, and while the
-        span before it is touched by the tails: its first segment begins there.
+        A span is open while it has no rollups, and while the tails hold rows of it or of any span
+        before it: the first segment of a series begins at its last row, however long ago.
         """
-        starts = self.span_starts()
         stored = {span.start_us for span in self.manifest.spans if span.rollups is not None}
-        touched = set(self.tail_spans)
-        touched |= {b for a, b in itertools.pairwise(starts) if a in self.tail_spans}
-        return [start for start in starts if start not in stored or start in touched]
+        touched = min(self.tail_spans, default=None)
+        return [
+            start
+            for start in self.span_starts()
+            if start not in stored or (touched is not None and start >= touched)
+        ]
 
     def closed_spans(self) -> list[Span]:
         """Spans whose stored rollups are right."""

@@ -1,4 +1,4 @@
-"""Whether a user's SQL only asks: one SELECT, over our views, that neither changes nor opens anything.
+"""Whether a user's SQL only asks: one SELECT over our views, changing and opening nothing.
 
 The parsed question is judged, not its text. The type of the statement is not enough: a SELECT may
 hold an INSERT or COPY as its common table expression, a file as its table, or a table function that
@@ -37,17 +37,18 @@ def find_sql_fault(cursor: duckdb.DuckDBPyConnection, sql: str) -> str | None:
     return next(_list_faults(tree["statements"]), None)
 
 
-def _list_faults(node: object) -> Iterator[str]:
+def _list_faults(root: object) -> Iterator[str]:
     """Every part of the parsed question that might do more than ask."""
-    if isinstance(node, list):
-        for part in node:
-            yield from _list_faults(part)
-    elif isinstance(node, dict):
-        fault = _judge(node)
-        if fault is not None:
-            yield fault
-        for part in node.values():
-            yield from _list_faults(part)
+    parts = [root]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, list):
+            parts += part
+        elif isinstance(part, dict):
+            fault = _judge(part)
+            if fault is not None:
+                yield fault
+            parts += part.values()
 
 
 def _judge(node: dict[str, Any]) -> str | None:

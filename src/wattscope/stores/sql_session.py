@@ -41,14 +41,16 @@ def _prepare_rollup(
 ) -> None:
     fine = "1m" if level == "1m" else "15m"
     live = f"live_{level}"
-    cursor.register(live, _columns(rollups.compute_open(cursor, snapshot, None, fine)))
+    computed = rollups.compute_open(cursor, snapshot, None, fine)
+    cursor.register(live, _columns(computed))
     files = [
         str(snapshot.folder / span.rollups.files[fine])
         for span in snapshot.closed_spans()
         if span.rollups is not None
     ]
     if level == "1d":
-        _make_local_days(cursor, snapshot, rollups)
+        newest = int(computed.bucket_start_us.max()) if len(computed.bucket_start_us) else 0
+        _make_local_days(cursor, snapshot, rollups, newest)
     nulled = _nan_to_null(live)
     cursor.execute(rollup_view(level, rollup_source(files, nulled)))
 
@@ -64,15 +66,16 @@ def _nan_to_null(live: str) -> str:
 
 
 def _make_local_days(
-    cursor: duckdb.DuckDBPyConnection, snapshot: Snapshot, rollups: RollupReader
+    cursor: duckdb.DuckDBPyConnection, snapshot: Snapshot, rollups: RollupReader, newest_us: int
 ) -> None:
-    """The local days of every site over the span of all data."""
+    """The local days of every site over all buckets; the newest computed one is at ``newest``."""
     starts = snapshot.span_starts()
     rows: list[tuple[str, int, int]] = []
     if starts:
-        end = starts[-1] + snapshot.manifest.chunk_us + US_PER_DAY
+        stored = [one.rollups.max_bucket_us for one in snapshot.closed_spans() if one.rollups]
+        end = max([newest_us, starts[-1] + snapshot.manifest.chunk_us, *stored]) + US_PER_DAY
         for site, zone in rollups.zones().items():
-            edges = local_day_edges(starts[0] - 366 * US_PER_DAY, end, zone).tolist()
+            edges = local_day_edges(starts[0] - US_PER_DAY, end, zone).tolist()
             rows += [(site, a, b) for a, b in itertools.pairwise(edges)]
     days = {
         "site": np.array([row[0] for row in rows], object),

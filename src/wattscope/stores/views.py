@@ -64,7 +64,7 @@ def rollup_view(level: str, source: str) -> str:
                arg_min(p.first, p.bucket_start_us) FILTER (WHERE p.count > 0) AS first,
                arg_max(p.last, p.bucket_start_us) FILTER (WHERE p.count > 0) AS last,
                sum(p.increase) AS increase, sum(p.energy_wh) AS energy_wh,
-               least(1.0, {_coverage_of(level)}) AS coverage
+               greatest(0.0, least(1.0, {_coverage_of(level)})) AS coverage
         FROM {source} p JOIN series_names n USING (series_id) {join}
         GROUP BY ALL"""  # noqa: S608  # built of our own names
 

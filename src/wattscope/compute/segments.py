@@ -1,0 +1,246 @@
+"""From values to segments: what each stretch of time between readings holds.
+
+- A gauge of power that is *sampled* gives the trapezium between neighbours, and nothing over a gap
+  (longer than the gap limit, or with a missing value between);
+- a gauge that is a *mean* gives the rectangle of its own interval;
+- a counter gives its growth, over a gap too (the register knows), but a gap has no coverage;
+- a delta gives its own amount over its own interval.
+
+A call gives what its rows add to the segments of the rows before them, its lead. Where a row
+changes the meaning of an older one (the newest reading of a register proves to be an outlier; a
+mean's interval is cut short), the older segment is taken back by one of negative weight. So the
+segments of several calls sum up to those of one call over all rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wattscope.compute.counters import find_lone_outliers, increases
+from wattscope.core.quantities import QuantityKind
+from wattscope.core.reading import Batch, Quality, concat_batches
+from wattscope.core.time_grid import US_PER_HOUR, US_PER_S
+from wattscope.core.topology import Sampling
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+GAP_FACTOR = 3.0
+"""A pause longer than this many usual intervals is a gap."""
+MIN_GAP_LIMIT_US = 10 * US_PER_S
+INTERVAL_STEPS = 8
+"""Newest steps whose median is the interval of a series that was not told one."""
+LEAD_ROWS = INTERVAL_STEPS + 1
+"""Older rows a series that a call needs, so that several calls give the same as one."""
+_UNUSABLE = int(Quality.MISSING | Quality.IMPLAUSIBLE)
+_NO_STEP = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRule:
+    """How the values of one series turn into energy and coverage."""
+
+    kind: QuantityKind
+    sampling: Sampling
+    interval_us: int
+    """Expected time between readings [µs]; 0 lets the median of the newest steps tell."""
+    is_power: bool
+    is_energy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesTable:
+    """Rows and leads sorted by series, then time, with each row's rule spread out."""
+
+    series: Ints
+    t: Ints
+    value: Floats
+    is_lead: Bools
+    is_usable: Bools
+    is_counter: Bools
+    is_delta: Bools
+    is_mean: Bools
+    is_power: Bools
+    is_energy: Bools
+    interval: Ints
+
+    @classmethod
+    def build(cls, rows: Batch, lead: Batch, rules: dict[int, SeriesRule]) -> SeriesTable:
+        both = concat_batches([lead, rows])
+        order = np.lexsort((both.measured_at_us, both.series_id))
+        series = both.series_id[order].astype(np.int64)
+        t = both.measured_at_us[order]
+        ids, inverse = np.unique(series, return_inverse=True)
+        known = [rules[int(i)] for i in ids]
+        interval = np.array([rule.interval_us for rule in known], np.int64)
+
+        def spread(flags: list[bool]) -> Bools:
+            return np.array(flags, np.bool_)[inverse] if flags else np.empty(0, np.bool_)
+
+        return cls(
+            series=series,
+            t=t,
+            value=both.value[order],
+            is_lead=order < len(lead),
+            is_usable=(both.quality[order] & _UNUSABLE) == 0,
+            is_counter=spread([rule.kind is QuantityKind.COUNTER for rule in known]),
+            is_delta=spread([rule.kind is QuantityKind.DELTA for rule in known]),
+            is_mean=spread([rule.sampling is Sampling.MEAN for rule in known]),
+            is_power=spread([rule.is_power for rule in known]),
+            is_energy=spread([rule.is_energy for rule in known]),
+            interval=interval[inverse] if len(ids) else np.empty(0, np.int64),
+        )
+
+    def take(self, rows: Bools) -> SeriesTable:
+        """The chosen rows."""
+        return SeriesTable(*(getattr(self, name)[rows] for name in self.__slots__))
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Amounts that belong to a span of time; ``energy`` or ``increase`` is NaN where neither."""
+
+    series: Ints
+    start: Ints
+    end: Ints
+    increase: Floats
+    energy: Floats
+    is_covered: Bools
+    weight: Floats
+    """1, or -1 for a segment that an older call counted and that proves to be wrong."""
+
+
+def build_segments(table: SeriesTable) -> list[Segments]:
+    """Segments between neighbours, and the own intervals of means and deltas."""
+    has_own = (table.is_mean & ~table.is_counter) | table.is_delta
+    return [
+        *_own_intervals(table.take(has_own & table.is_usable)),
+        _between_neighbours(table.take(~has_own & ~table.is_counter)),
+        *_between_counts(table.take(table.is_counter & table.is_usable)),
+    ]
+
+
+def _own_intervals(table: SeriesTable) -> list[Segments]:
+    """Each value over the interval that begins at its instant, cut short by the next value.
+
+    A lead's newest value had its whole interval when it was the newest of all; the next value may
+    cut it.
+    """
+    has_next = np.r_[
+        table.series[1:] == table.series[:-1], np.zeros(min(len(table.t), 1), np.bool_)
+    ]
+    alone = np.maximum(_find_intervals(table), 1)
+    informed = np.where(has_next, np.r_[alone[1:], alone[-1:]], alone)
+    step = np.r_[np.diff(table.t), 0]
+    length = np.where(has_next, np.minimum(informed, step), alone)
+    is_last_lead = table.is_lead & has_next & ~np.r_[table.is_lead[1:], table.is_lead[:1]]
+    is_corrected = is_last_lead & (length != alone)
+    counted = ~table.is_lead | is_corrected
+    return [
+        _stretch(table.take(counted), length[counted], 1.0),
+        _stretch(table.take(is_corrected), alone[is_corrected], -1.0),
+    ]
+
+
+def _stretch(table: SeriesTable, length: Ints, weight: float) -> Segments:
+    """A segment a row, from its instant on."""
+    delta = np.where(table.is_delta, table.value, np.nan)
+    mean = np.where(table.is_power & ~table.is_delta, table.value, np.nan)
+    return Segments(
+        series=table.series,
+        start=table.t,
+        end=table.t + length,
+        increase=delta,
+        energy=np.where(table.is_delta & table.is_energy, delta, mean * (length / US_PER_HOUR)),
+        is_covered=np.ones(len(length), np.bool_),
+        weight=np.full(len(length), weight),
+    )
+
+
+def _find_intervals(table: SeriesTable) -> Ints:
+    """The usual interval of each row's series at that row [µs]; 0 where nothing tells it.
+
+    Where it was not told, it is the lower median of the ``INTERVAL_STEPS`` newest steps, so that
+    one pause among them is not taken for the rule.
+    """
+    unknown = np.flatnonzero(table.interval == 0)
+    if not len(unknown):
+        return table.interval
+    series, t = table.series[unknown], table.t[unknown]
+    is_first = np.r_[True, series[1:] != series[:-1]]
+    n_before = np.arange(len(t)) - np.maximum.accumulate(np.where(is_first, np.arange(len(t)), 0))
+    n_steps = np.minimum(n_before, INTERVAL_STEPS)
+    step = np.where(is_first, _NO_STEP, np.diff(t, prepend=t[:1]))
+    padded = np.r_[np.full(INTERVAL_STEPS - 1, _NO_STEP), step]
+    window = np.lib.stride_tricks.sliding_window_view(padded, INTERVAL_STEPS)
+    is_own = np.arange(INTERVAL_STEPS) >= INTERVAL_STEPS - n_steps[:, np.newaxis]
+    ranked = np.sort(np.where(is_own, window, _NO_STEP), axis=1)
+    median = ranked[np.arange(len(t)), np.maximum(n_steps - 1, 0) // 2]
+    interval = table.interval.copy()
+    interval[unknown] = np.where(n_steps > 0, median, 0)
+    return interval
+
+
+def _gap_limit(interval: Ints) -> Floats:
+    """Longest pause that is no gap [µs]."""
+    limit: Floats = np.maximum(interval * GAP_FACTOR, MIN_GAP_LIMIT_US)
+    return limit
+
+
+def _between_neighbours(table: SeriesTable) -> Segments:
+    """Trapezia between sampled values; a missing value or a long pause between them is a gap."""
+    limit = _gap_limit(_find_intervals(table))
+    joined = (table.series[1:] == table.series[:-1]) & ~table.is_lead[1:]
+    usable = table.is_usable[1:] & table.is_usable[:-1]
+    step = np.diff(table.t)
+    rows = joined & usable & (step <= limit[1:])
+    hours = step / US_PER_HOUR
+    mean = (table.value[1:] + table.value[:-1]) / 2
+    n_rows = int(rows.sum())
+    return Segments(
+        series=table.series[1:][rows],
+        start=table.t[:-1][rows],
+        end=table.t[1:][rows],
+        increase=np.full(n_rows, np.nan),
+        energy=np.where(table.is_power[1:], mean * hours, np.nan)[rows],
+        is_covered=np.ones(n_rows, np.bool_),
+        weight=np.ones(n_rows),
+    )
+
+
+def _between_counts(table: SeriesTable) -> list[Segments]:
+    """Growth between readings of a register, without its lone outliers.
+
+    A lead's newest reading was taken for good when it was the newest of all; when it proves to be
+    an outlier, the growth up to it is taken back.
+    """
+    is_outlier = find_lone_outliers(table.value, table.series[1:] == table.series[:-1])
+    follows_lead = np.r_[table.is_lead[:-1] & ~table.is_lead[1:], np.zeros(1, np.bool_)]
+    is_taken_back = is_outlier & follows_lead[: len(is_outlier)]
+    limit = _gap_limit(_find_intervals(table))
+    return [
+        _grow(table, limit, ~is_outlier, ~table.is_lead, 1.0),
+        _grow(table, limit, ~is_outlier | is_taken_back, is_taken_back, -1.0),
+    ]
+
+
+def _grow(
+    table: SeriesTable, limit: Floats, is_kept: Bools, is_end: Bools, weight: float
+) -> Segments:
+    """Segments between kept readings, of those that end at a row of ``is_end``."""
+    kept, limit, is_end = table.take(is_kept), limit[is_kept], is_end[is_kept]
+    rows = (kept.series[1:] == kept.series[:-1]) & is_end[1:]
+    growth = increases(kept.value[:-1], kept.value[1:])[rows]
+    return Segments(
+        series=kept.series[1:][rows],
+        start=kept.t[:-1][rows],
+        end=kept.t[1:][rows],
+        increase=growth,
+        energy=np.where(kept.is_energy[1:][rows], growth, np.nan),
+        is_covered=np.diff(kept.t)[rows] <= limit[1:][rows],
+        weight=np.full(len(growth), weight),
+    )
