@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from itertools import count
+from typing import Self
 
 from mqttium import MQTTProtocolVersion
 from mqttium.api import AsyncClient
@@ -120,7 +121,7 @@ class FalseBroker:
         assert self._server is not None
         return f"mqtt://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
-    async def __aenter__(self) -> FalseBroker:
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         return self
 
@@ -167,3 +168,20 @@ class FalseConnection:
     async def wait_for_end(self) -> None:
         while await self._reader.read(65_536):
             pass
+
+
+def source_options(port: int, **others: object) -> MqttOptions:
+    chosen = {"filters": ("#",), "client_id": make_name("listener"), **others}
+    return MqttOptions(f"mqtt://127.0.0.1:{port}", **chosen)  # type: ignore[arg-type]  # fields by name
+
+
+def numbered(topic: str, numbers: range) -> list[tuple[str, bytes]]:
+    return [(topic, f"{number}".encode()) for number in numbers]
+
+
+def payloads(numbers: range) -> list[bytes]:
+    return [f"{number}".encode() for number in numbers]
+
+
+def false_options(broker: FalseBroker) -> MqttOptions:
+    return MqttOptions(broker.url, ("#",), client_id="ws")
