@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from wattscope.core.errors import StorageError
 from wattscope.core.topology import Device, DeviceKind, Sampling, Site
 from wattscope.live.memory_view import MemoryView
 from wattscope.logs.segment_log import SegmentLog, leave_to_kernel, sync_to_disk
@@ -26,6 +27,7 @@ from wattscope.stores.folder import DataFolder
 
 _log = structlog.get_logger()
 _SHELF_ROWS = 100_000
+_READ_ATTEMPTS = 5
 
 
 def now_us() -> int:
@@ -63,29 +65,46 @@ def open_storage(
     with contextlib.ExitStack() as stack:
         if not is_read_only:
             stack.enter_context(folder)
-        database = Database(folder.registry, is_read_only=is_read_only)
-        stack.callback(database.close)
-        registry, shelf = SqlRegistry(database), SqlQuarantine(database)
-        if not is_read_only:
-            _register_known(registry, settings)
-        store = _open_store(settings, folder, registry, shelf, is_read_only=is_read_only)
-        stack.callback(store.close)
-        log = SegmentLog(
-            folder.log,
-            sync=sync_to_disk if settings.storage.durability == "full" else leave_to_kernel,
-            first_offset=store.covered_offset,
-            is_read_only=is_read_only,
-        )
-        stack.callback(log.close)
-        for damage in log.damages:
-            _log.error("log record damaged", segment=damage.segment, position=damage.position)
-        live, tally = MemoryView(), Tally()
-        live.update(store.last_rows())
-        persist = Persist(log, store, _no_shelf if is_read_only else shelf, live, tally)
-        n_records = persist.catch_up()
-        if n_records:
-            _log.info("log read after start", records=n_records)
-        yield Storage(folder, database, registry, shelf, log, store, live, tally, persist)
+        for _ in range(_READ_ATTEMPTS):
+            with contextlib.ExitStack() as attempt:
+                storage = _open_parts(settings, folder, attempt, is_read_only=is_read_only)
+                if is_read_only and storage.store.is_outdated():
+                    # The writer moved rows from the log to files between our two looks.
+                    continue
+                stack.push(attempt.pop_all())
+                break
+        else:
+            raise StorageError(f"data folder {data} changes too fast to be read; try again")
+        yield storage
+
+
+def _open_parts(
+    settings: Settings, folder: DataFolder, stack: contextlib.ExitStack, *, is_read_only: bool
+) -> Storage:
+    """Everything in the folder, caught up; closed by the stack."""
+    database = Database(folder.registry, is_read_only=is_read_only)
+    stack.callback(database.close)
+    registry, shelf = SqlRegistry(database), SqlQuarantine(database)
+    if not is_read_only:
+        _register_known(registry, settings)
+    store = _open_store(settings, folder, registry, shelf, is_read_only=is_read_only)
+    stack.callback(store.close)
+    log = SegmentLog(
+        folder.log,
+        sync=sync_to_disk if settings.storage.durability == "full" else leave_to_kernel,
+        first_offset=store.covered_offset,
+        is_read_only=is_read_only,
+    )
+    stack.callback(log.close)
+    for damage in log.damages:
+        _log.error("log record damaged", segment=damage.segment, position=damage.position)
+    live, tally = MemoryView(), Tally()
+    live.update(store.last_rows())
+    persist = Persist(log, store, _no_shelf if is_read_only else shelf, live, tally)
+    n_records = persist.catch_up()
+    if n_records:
+        _log.info("log read after start", records=n_records)
+    return Storage(folder, database, registry, shelf, log, store, live, tally, persist)
 
 
 class _NoShelf:

@@ -296,6 +296,10 @@ class DuckdbStore:
             finally:
                 cursor.close()
 
+    def is_outdated(self) -> bool:
+        """Whether another process has put a newer manifest in place since this one was opened."""
+        return load_manifest(self._folder, self._manifest.chunk_us) != self._manifest
+
     def describe(self) -> dict[str, int]:
         """Sizes for the health page."""
         manifest = self._manifest
