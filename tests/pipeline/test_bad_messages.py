@@ -252,7 +252,17 @@ def test_17_device_without_a_clock_is_stored_at_its_receipt(way: Way) -> None:
     answer = way.store.query(
         "SELECT epoch_us(measured_at) FROM readings WHERE device = 'xcel_itron_5'"
     )
-    assert answer.rows == [(NOW,)]
+    # The second message of its group: each is a microsecond behind the one before.
+    assert answer.rows == [(NOW + 1,)]
+
+
+def test_17_two_values_of_one_topic_read_together_are_two_readings(way: Way) -> None:
+    way.take(demand("500"), demand("600"))
+    answer = way.store.query(
+        "SELECT value FROM readings WHERE device = 'xcel_itron_5' ORDER BY measured_at"
+    )
+    assert answer.rows == [(500.0,), (600.0,)]
+    assert way.codes() == []
 
 
 REGISTER = "homeassistant/sensor/xcel_itron_5/Current_Summation_Received/state"

@@ -19,14 +19,13 @@ from wattscope.core.topology import Device
 from wattscope.pipeline.binding import Binder, BindingRules
 from wattscope.pipeline.ingest import Ingest
 from wattscope.pipeline.intake import Intake
+from wattscope.pipeline.persist import KEPT_RECORDS
 from wattscope.plugins import load_plugin
 from wattscope.registry.profile_library import ProfileLibrary
 from wattscope.settings import Settings, SourceSettings
 from wattscope.sources.mqtt import MqttOptions, MqttSource
 
 _log = structlog.get_logger()
-_RECEIPT_RECORDS = 1000
-"""Newest log records whose messages may be redelivered after a crash."""
 
 
 def load_profiles(names: Sequence[str], library: ProfileLibrary) -> list[Profile]:
@@ -71,7 +70,7 @@ def build_feed(
 ) -> Feed:
     """A source and its ingest."""
     intake, router = build_intake(settings, source, storage, library)
-    newest = max(0, storage.log.end_offset - _RECEIPT_RECORDS)
+    newest = max(0, storage.log.end_offset - KEPT_RECORDS)
     for record in storage.log.read(newest):
         intake.remember(record.receipts)
     mqtt = load_plugin("source", source.type)(

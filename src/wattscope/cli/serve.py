@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import re
 import signal
+import subprocess
+import sys
 import webbrowser
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
@@ -69,7 +71,10 @@ def demo(
     mqtt_port = mqtt_port or _choose_mqtt_port(settings.broker.port)
     settings = with_ports(settings, host=host, port=port, mqtt_port=mqtt_port)
     house = parse_home_simulation(settings.simulate, time_zone=settings.site.time_zone)
-    history_s = parse_length(history)
+    parse_length(history)
+    check_exposure(settings.server.host, is_allowed=expose_without_login)
+    _check_port(settings)
+    _simulate_past(recipe, data, history)
 
     async def publish_live() -> None:
         broker = BrokerAccess(f"mqtt://{settings.broker.host}:{settings.broker.port}")
@@ -81,7 +86,6 @@ def demo(
         ProfileLibrary(),
         expose=expose_without_login,
         browser=browser,
-        before=lambda program: fill_history(program.storage, house, history_s),
         beside=publish_live,
     )
 
@@ -169,6 +173,29 @@ def check_exposure(host: str, *, is_allowed: bool) -> None:
         )
 
 
+def _check_port(settings: Settings) -> None:
+    """Refuse a port on which something listens already.
+
+    Raises:
+        SettingsError: It is taken.
+    """
+    host, port = settings.server.host, settings.server.port
+    if is_port_taken("127.0.0.1" if host == "0.0.0.0" else host, port):  # noqa: S104  # compared, not bound
+        raise SettingsError(f"port {port} on {host} is taken; choose another with --port")
+
+
+def _simulate_past(recipe: str, data: Path, history: str) -> None:
+    """Fill the data folder in a process of its own: what it needs of memory ends with it.
+
+    Raises:
+        SettingsError: It failed; it has said why.
+    """
+    command = [sys.executable, "-m", "wattscope", "simulate", recipe, "--history", history]
+    done = subprocess.run([*command, "--data", str(data)], check=False, stdout=subprocess.DEVNULL)  # our own program
+    if done.returncode:
+        raise SettingsError("the simulated past could not be written; see above")
+
+
 def _choose_mqtt_port(wanted: int) -> int:
     if not is_port_taken("127.0.0.1", wanted):
         return wanted
@@ -184,7 +211,6 @@ def _serve(
     *,
     expose: bool,
     browser: bool,
-    before: Callable[[Program], object] | None = None,
     beside: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Open the data folder and run until the server ends."""
@@ -195,8 +221,6 @@ def _serve(
         raise SettingsError([f"port {port} on {host} is taken; choose another with --port"])
     with open_storage(settings, data) as storage:
         program = Program(settings, storage, library)
-        if before is not None:
-            before(program)
         allowed = ("*",) if expose else (*LOOPBACK, host)
         app = create_app(build_services(program, allowed_hosts=allowed))
         server = _Server(

@@ -115,7 +115,11 @@ class Intake:
 
     def _is_repeat(self, message: RawMessage, mark: int | None, group: Sequence[int]) -> bool:
         """Whether the broker sends again what is in the log, or in this group, already."""
-        if mark is None or not message.is_redelivered:
+        if mark is None:
+            return False
+        if not message.is_redelivered:
+            # The number was given anew: what it stood for was acknowledged long ago.
+            self._receipts.pop(mark >> 32, None)
             return False
         return self._receipts.get(mark >> 32) == mark or mark in group
 
@@ -131,7 +135,9 @@ class Intake:
         columns.series.extend(bound.series)
         columns.values.extend(values)
         measured_at_us = reading.measured_at_us
-        columns.t.append(message.received_at_us if measured_at_us is None else measured_at_us)
+        # Messages that were read together share their instant of receipt; a microsecond each keeps
+        # the second value of a topic from passing for a contradiction of the first.
+        columns.t.append(message.received_at_us + row if measured_at_us is None else measured_at_us)
         columns.n_values.append(len(values))
         columns.source_row.append(row)
         return None

@@ -12,6 +12,9 @@ from wattscope.core.reading import Batch
 from wattscope.pipeline.tally import Tally
 from wattscope.ports import EventLog, LiveView, LogRecord, Quarantined, StoreReceipt
 
+KEPT_RECORDS = 1000
+"""Log records that are kept although the store covers them; senders may repeat their messages."""
+
 
 class FlushingStore(Protocol):
     """The part of a store that persisting needs."""
@@ -126,6 +129,7 @@ class Persist:
         if not self._flushing.acquire(blocking=False):
             return
         try:
-            self._log.drop_before(self._store.flush())
+            # The newest records stay: they know the messages that may still be sent again.
+            self._log.drop_before(max(0, self._store.flush() - KEPT_RECORDS))
         finally:
             self._flushing.release()

@@ -31,7 +31,7 @@ SESSION_EXPIRY_S = 7 * 24 * 3600
 """How long an MQTT 5 broker keeps our session while we are away [s]."""
 KEEPALIVE_S = 30
 """A broker that is silent for so long is given up [s]."""
-_FIRST_DELAY_S, _LONGEST_DELAY_S = 0.5, 60.0
+_FIRST_DELAY_S, _SUSPECT_DELAY_S, _LONGEST_DELAY_S = 0.5, 4.0, 60.0
 _STEADY_S = 5.0
 """A connection that lasted as long counts as good: the next one starts without a long wait [s]."""
 _MANY_CUTS = 3
@@ -250,8 +250,11 @@ class _Backoff:
         is_hopeless = isinstance(fault, MalformedPacketError) or (
             isinstance(fault, LinkError) and fault.end in _NO_USE_TO_HURRY
         )
-        if is_hopeless or self._n_cut >= _MANY_CUTS:
-            delay_s, self._n_cut = _LONGEST_DELAY_S, 0
+        if is_hopeless:
+            delay_s = _LONGEST_DELAY_S
+        elif self._n_cut >= _MANY_CUTS:
+            # A broker that restarts often, or another program with our name: ask ever less often.
+            delay_s = min(_SUSPECT_DELAY_S * 2 ** (self._n_cut - _MANY_CUTS), _LONGEST_DELAY_S)
         return delay_s * (0.5 + self._draw())
 
 
