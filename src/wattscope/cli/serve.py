@@ -190,8 +190,9 @@ def _simulate_past(recipe: str, data: Path, history: str) -> None:
     Raises:
         SettingsError: It failed; it has said why.
     """
-    command = [sys.executable, "-m", "wattscope", "simulate", recipe, "--history", history]
-    done = subprocess.run([*command, "--data", str(data)], check=False, stdout=subprocess.DEVNULL)  # our own program
+    program = [sys.executable, "-m", "wattscope"]
+    words = ["simulate", recipe, "--history", history, "--data", str(data)]
+    done = subprocess.run([*program, *words], check=False, stdout=subprocess.DEVNULL)
     if done.returncode:
         raise SettingsError("the simulated past could not be written; see above")
 
