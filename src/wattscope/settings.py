@@ -130,6 +130,8 @@ class StorageSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Longest time until values are moved to chunk files [min]."""
     memory_mb: int = 256
     """Memory that the query engine may use [MB]."""
+    query_threads: int = 1
+    """Threads of one question; more are faster on large data and cost memory."""
 
 
 class IngestSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -318,7 +320,7 @@ def _find_storage_faults(storage: StorageSettings) -> list[str]:
         faults.append(f"storage.chunk: {storage.chunk!r} is not {', '.join(CHUNK_INTERVALS)}")
     faults += [
         f"storage.{name}: must be above 0"
-        for name in ("tail_rows", "flush_minutes", "memory_mb")
+        for name in ("tail_rows", "flush_minutes", "memory_mb", "query_threads")
         if not getattr(storage, name) > 0
     ]
     return faults

@@ -131,6 +131,7 @@ def _open_store(
         chunk_us=CHUNK_INTERVALS[settings.storage.chunk],
         tail_rows=settings.storage.tail_rows,
         memory_mb=settings.storage.memory_mb,
+        threads=settings.storage.query_threads,
         extra_tables={
             "devices": lambda: _device_table(registry),
             "registers": lambda: _register_table(registry),

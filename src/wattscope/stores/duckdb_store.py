@@ -54,6 +54,7 @@ class DuckdbStore:
         chunk_us: int = US_PER_DAY,
         tail_rows: int = DEFAULT_TAIL_ROWS,
         memory_mb: int = DEFAULT_MEMORY_MB,
+        threads: int = 1,
         extra_tables: Mapping[str, Callable[[], Table]] | None = None,
         is_read_only: bool = False,
     ) -> None:
@@ -65,6 +66,7 @@ class DuckdbStore:
             chunk_us: Length of a span [µs]; only for a new folder, an old one keeps its own.
             tail_rows: A flush is due when the tail has grown to this many rows.
             memory_mb: Memory that DuckDB may use [MB]; it spills to disk beyond.
+            threads: Threads of one question.
             extra_tables: More views for SQL, by name, read when asked.
             is_read_only: Never write a file.
         """
@@ -73,7 +75,7 @@ class DuckdbStore:
         self._tail_rows = tail_rows
         self._is_read_only = is_read_only
         self._extra_tables = dict(extra_tables or {})
-        self._engine = open_engine(folder, memory_mb=memory_mb)
+        self._engine = open_engine(folder, memory_mb=memory_mb, threads=threads)
         self._lock = threading.RLock()
         self._generations = Generations()
         self._manifest = load_manifest(folder, chunk_us)
