@@ -89,7 +89,7 @@ def _calm_collector() -> None:
 
     The default looks after every 700 new objects, which is every 100 messages.
     """
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(10_000, 10, 10)
 
 
 def keep_memory_small() -> None:

@@ -1,13 +1,10 @@
-"""Commands that run: ``demo``, ``run``, ``simulate``."""
+"""Commands that run until they are stopped: ``demo`` and ``run``."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import signal
-import subprocess
-import sys
 import webbrowser
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
@@ -18,7 +15,6 @@ import typer
 import uvicorn
 
 from wattscope.assembly.health import build_services
-from wattscope.assembly.history import fill_history
 from wattscope.assembly.program import Program, keep_memory_small, with_ports
 from wattscope.assembly.storage import open_storage
 from wattscope.broker import find_free_port, is_port_taken
@@ -35,24 +31,19 @@ from wattscope.cli.options import (
     read_recipe,
     read_settings,
 )
+from wattscope.cli.play import run_simulator, simulate_past
 from wattscope.core.errors import SettingsError
 from wattscope.registry.profile_library import ProfileLibrary
 from wattscope.settings import Settings
-from wattscope.simulate.home_messages import messages_at
-from wattscope.simulate.home_settings import parse_home_simulation
-from wattscope.simulate.publish import BrokerAccess, publish
 from wattscope.web.app import create_app
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_LENGTH = re.compile(r"(\d+)([dhm])")
-_SECONDS = {"d": 86_400, "h": 3600, "m": 60}
 
 
 def add_commands(app: typer.Typer) -> None:
     """Put the commands into the program."""
     app.command()(demo)
     app.command()(run)
-    app.command()(simulate)
 
 
 def demo(
@@ -70,23 +61,17 @@ def demo(
     settings = read_recipe(recipe)
     mqtt_port = mqtt_port or _choose_mqtt_port(settings.broker.port)
     settings = with_ports(settings, host=host, port=port, mqtt_port=mqtt_port)
-    house = parse_home_simulation(settings.simulate, time_zone=settings.site.time_zone)
-    parse_length(history)
     check_exposure(settings.server.host, is_allowed=expose_without_login)
     _check_port(settings)
-    _simulate_past(recipe, data, history)
-
-    async def publish_live() -> None:
-        broker = BrokerAccess(f"mqtt://{settings.broker.host}:{settings.broker.port}")
-        await publish(partial(messages_at, house), broker, interval_s=house.interval_s)
-
+    simulate_past(recipe, data, history)
+    broker_url = f"mqtt://{settings.broker.host}:{settings.broker.port}"
     _serve(
         settings,
         data,
         ProfileLibrary(),
         expose=expose_without_login,
         browser=browser,
-        beside=publish_live,
+        beside=partial(run_simulator, recipe, broker_url),
     )
 
 
@@ -111,55 +96,6 @@ def run(
     )
 
 
-def simulate(
-    recipe: Annotated[str, typer.Argument(help="home")] = "home",
-    url: Annotated[str, typer.Option(help="Broker to publish to.")] = "mqtt://127.0.0.1:1883",
-    count: Annotated[int | None, typer.Option(min=1, help="Stop after so many instants.")] = None,
-    interval: Annotated[float | None, typer.Option(help="Seconds between instants.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Another number, another house.")] = None,
-    history: Annotated[
-        str | None, typer.Option(help="Fill --data with a past, such as 14d, instead.")
-    ] = None,
-    data: DataOption = Path(DEFAULT_DATA),
-) -> None:
-    """Publish what a simulated household's devices would, in their own topics."""
-    configure_logging()
-    settings = read_recipe(recipe)
-    changes = {"seed": seed, "interval_s": interval}
-    table = settings.simulate | {name: one for name, one in changes.items() if one is not None}
-    house = parse_home_simulation(table, time_zone=settings.site.time_zone)
-    if history is not None:
-        history_s = parse_length(history)
-        with open_storage(settings, data) as storage:
-            n_values = fill_history(storage, house, history_s)
-        typer.echo(f"{n_values} values written to {data}")
-        return
-    sent = asyncio.run(
-        publish(
-            partial(messages_at, house),
-            BrokerAccess(url),
-            interval_s=house.interval_s,
-            count=count,
-        )
-    )
-    typer.echo(f"{sent} messages published to {url.rpartition('@')[2]}")
-
-
-def parse_length(text: str) -> int:
-    """Seconds of a length such as ``14d``, ``6h`` or ``30m``.
-
-    Raises:
-        SettingsError: Not such a length.
-
-    >>> parse_length("2h")
-    7200
-    """
-    match = _LENGTH.fullmatch(text)
-    if match is None:
-        raise SettingsError([f"length {text!r} is not understood; write 14d, 6h or 30m"])
-    return int(match[1]) * _SECONDS[match[2]]
-
-
 def check_exposure(host: str, *, is_allowed: bool) -> None:
     """Refuse to show everything to everybody on a network.
 
@@ -182,19 +118,6 @@ def _check_port(settings: Settings) -> None:
     host, port = settings.server.host, settings.server.port
     if is_port_taken("127.0.0.1" if host == "0.0.0.0" else host, port):  # noqa: S104  # compared, not bound
         raise SettingsError(f"port {port} on {host} is taken; choose another with --port")
-
-
-def _simulate_past(recipe: str, data: Path, history: str) -> None:
-    """Fill the data folder in a process of its own: what it needs of memory ends with it.
-
-    Raises:
-        SettingsError: It failed; it has said why.
-    """
-    program = [sys.executable, "-m", "wattscope"]
-    words = ["simulate", recipe, "--history", history, "--data", str(data)]
-    done = subprocess.run([*program, *words], check=False, stdout=subprocess.DEVNULL)
-    if done.returncode:
-        raise SettingsError("the simulated past could not be written; see above")
 
 
 def _choose_mqtt_port(wanted: int) -> int:

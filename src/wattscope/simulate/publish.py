@@ -83,6 +83,13 @@ async def publish(
         await client.disconnect()
 
 
+async def publish_to(
+    messages_at: MessagesAt, url: str, *, interval_s: float, count: int | None = None
+) -> int:
+    """``publish`` to the broker at a URL, on the machine's clock."""
+    return await publish(messages_at, BrokerAccess(url), interval_s=interval_s, count=count)
+
+
 async def _publish_slots(
     client: AsyncClient,
     messages_at: MessagesAt,
