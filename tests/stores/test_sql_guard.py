@@ -129,3 +129,10 @@ def test_question_cannot_see_variables_of_the_program(store: DuckdbStore) -> Non
     for name in ("sql", "parameters", "snapshot", "self", "names_now"):
         with pytest.raises(QueryError):
             store.query(f"SELECT * FROM {name}")
+
+
+def test_question_without_end_is_cut_off(store: DuckdbStore) -> None:
+    store._query_timeout_s = 0.2
+    with pytest.raises(QueryError, match=r"took longer than 0\.2 s"):
+        store.query("SELECT count(*) FROM range(10000000) a, range(1000000) b WHERE a.range > 7")
+    assert store.query("SELECT 1").rows == [(1,)]

@@ -40,6 +40,8 @@ from wattscope.stores.sql_session import prepare_views
 from wattscope.stores.tail import Watermarks
 
 DEFAULT_TAIL_ROWS = 1_000_000
+QUERY_TIMEOUT_S = 30.0
+"""Longest time for one question in SQL [s]."""
 _TAIL_COLUMNS = "(series_id INTEGER, measured_at TIMESTAMP, value DOUBLE, quality UTINYINT)"
 
 
@@ -55,6 +57,7 @@ class DuckdbStore:
         tail_rows: int = DEFAULT_TAIL_ROWS,
         memory_mb: int = DEFAULT_MEMORY_MB,
         threads: int = 1,
+        query_timeout_s: float = QUERY_TIMEOUT_S,
         extra_tables: Mapping[str, Callable[[], Table]] | None = None,
         is_read_only: bool = False,
     ) -> None:
@@ -67,6 +70,7 @@ class DuckdbStore:
             tail_rows: A flush is due when the tail has grown to this many rows.
             memory_mb: Memory that DuckDB may use [MB]; it spills to disk beyond.
             threads: Threads of one question.
+            query_timeout_s: Longest time for one question in SQL [s].
             extra_tables: More views for SQL, by name, read when asked.
             is_read_only: Never write a file.
         """
@@ -74,6 +78,7 @@ class DuckdbStore:
         self._folder = folder
         self._tail_rows = tail_rows
         self._is_read_only = is_read_only
+        self._query_timeout_s = query_timeout_s
         self._extra_tables = dict(extra_tables or {})
         self._engine = open_engine(folder, memory_mb=memory_mb, threads=threads)
         self._lock = threading.RLock()
@@ -232,12 +237,15 @@ class DuckdbStore:
         """The answer to one read-only SQL question over the views of ``docs/sql.md``.
 
         Raises:
-            QueryError: More than one statement, one that would change something, or wrong SQL.
+            QueryError: More than one statement, one that would change something, wrong SQL, or
+                an answer that takes longer than ``QUERY_TIMEOUT_S``.
         """
         self.catalogue.refresh()
         with self._generations.hold():
             snapshot = self._snapshot()
             cursor = self._engine.cursor()
+            limit = threading.Timer(self._query_timeout_s, cursor.interrupt)
+            limit.start()
             try:
                 fault = find_sql_fault(cursor, sql)
                 if fault is not None:
@@ -246,9 +254,16 @@ class DuckdbStore:
                 answer = cursor.execute(sql, list(parameters))
                 names = tuple(column[0] for column in answer.description or ())
                 return Table(names, answer.fetchall())
+            except duckdb.InterruptException as error:
+                raise QueryError(
+                    f"the answer took longer than {self._query_timeout_s:g} s; ask for less, or "
+                    "for a coarser rollup"
+                ) from error
             except duckdb.Error as error:
                 raise QueryError(str(error)) from error
             finally:
+                limit.cancel()
+                limit.join()
                 cursor.close()
 
     def read_raw(self, series: Sequence[int], start_us: int, end_us: int) -> Batch:

@@ -6,34 +6,9 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 
 import { isDark } from "../state/theme";
-import type { Span } from "../state/view";
 import { attachGestures } from "./gestures";
-import { buildOptions, type ChartLine } from "./options";
-import type { GapMark } from "./marks";
+import { buildOptions, type TimeChartProps } from "./options";
 import { useExtent } from "./extent";
-
-export interface TimeChartProps {
-  /** Base unit of all lines; the axis scales it. */
-  unit: string;
-  span: Span;
-  zone: string;
-  lines: readonly ChartLine[];
-  /** Instants [ms], ascending. */
-  times: readonly number[];
-  /** One column a line, null where unknown. */
-  columns: readonly (readonly (number | null)[])[];
-  gaps?: readonly GapMark[];
-  /** Where the dotted line of the present stands [ms]. */
-  present?: number | null;
-  /** Least height; the chart fills its card [CSS px]. */
-  height: number;
-  /** Charts with the same key share their crosshair. */
-  syncKey?: string;
-  /** What the picture shows, for those who cannot see it. */
-  label: string;
-  onCursor?: (index: number | null) => void;
-  onZoom?: (span: Span | null) => void;
-}
 
 export function TimeChart(props: TimeChartProps) {
   const box = useRef<HTMLDivElement>(null);

@@ -2,10 +2,10 @@
 
 import uPlot from "uplot";
 
+import type { Span } from "../state/view";
 import { formatDecimal, scaleFor } from "../format/number";
-import type { TimeChartProps } from "./TimeChart";
 import type { Extent } from "./extent";
-import { drawEnds, drawGaps, drawInstant } from "./marks";
+import { type GapMark, drawEnds, drawGaps, drawInstant } from "./marks";
 import { colourOf, fade, type Role } from "./palette";
 import { tickLabel, ticksFor } from "./ticks";
 
@@ -23,6 +23,29 @@ export interface ChartLine {
   hasEnd?: boolean;
   /** The lower edge of a band whose upper edge is the line before it. */
   closesBand?: boolean;
+}
+
+export interface TimeChartProps {
+  /** Base unit of all lines; the axis scales it. */
+  unit: string;
+  span: Span;
+  zone: string;
+  lines: readonly ChartLine[];
+  /** Instants [ms], ascending. */
+  times: readonly number[];
+  /** One column a line, null where unknown. */
+  columns: readonly (readonly (number | null)[])[];
+  gaps?: readonly GapMark[];
+  /** Where the dotted line of the present stands [ms]. */
+  present?: number | null;
+  /** Least height; the chart fills its card [CSS px]. */
+  height: number;
+  /** Charts with the same key share their crosshair. */
+  syncKey?: string;
+  /** What the picture shows, for those who cannot see it. */
+  label: string;
+  onCursor?: (index: number | null) => void;
+  onZoom?: (span: Span | null) => void;
 }
 
 /** A drag shorter than this is a click [CSS px]. */

@@ -128,10 +128,10 @@ export function titleOf(period: Period): string {
   }
 }
 
-/** "yesterday", "last week": what the previous period is called. */
+/** "same time yesterday", "the week before": what the previous period is called. */
 export function previousWords(range: Range, isCurrent: boolean): string {
   if (!isCurrent) return `the ${range} before`;
-  return range === "day" ? "yesterday by now" : `last ${range} by now`;
+  return range === "day" ? "same time yesterday" : `same time last ${range}`;
 }
 
 /** "today", "this week", or "that month": for sentences about the period. */

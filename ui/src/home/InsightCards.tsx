@@ -97,7 +97,7 @@ function Peak({ energy }: { energy: Energy }) {
     <Insight title={`Peak ${word}: ${when}`} testId="peak-insight">
       {formatValue(energy.peak.consumption_wh, "Wh")} used
       {share !== null &&
-        `, ${formatShare(share)} of ${range === "day" ? "the day" : `the ${range}`} so far`}
+        `, ${formatShare(share)} of the ${range}${isCurrent.value ? " so far" : ""}`}
       .
     </Insight>
   );
@@ -107,8 +107,9 @@ function Gaps({ energy, insights }: { energy: Energy; insights: DayInsights }) {
   const { gaps } = insights;
   const longest = [...gaps].sort((a, b) => b.duration_s - a.duration_s)[0];
   if (longest === undefined) {
+    const isWhole = energy.coverage >= 0.99;
     return (
-      <Insight title="No gaps" testId="gaps">
+      <Insight title={isWhole ? "No gaps" : "Data for part of the day"} testId="gaps">
         {`${formatShare(energy.coverage)} of the time has data.`}
       </Insight>
     );

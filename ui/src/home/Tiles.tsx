@@ -129,8 +129,8 @@ function consumedNote(energy: Energy | null): string {
   return change === null
     ? "nothing earlier to compare"
     : change === "same"
-      ? `same as ${words}`
-      : `${change} to ${words}`;
+      ? `no change vs ${words}`
+      : `${change} vs ${words}`;
 }
 
 function producedNote(energy: Energy | null): string {
@@ -149,8 +149,8 @@ function producedNote(energy: Energy | null): string {
   return change === null
     ? "no sun yet"
     : change === "same"
-      ? `same as ${words}`
-      : `${change} to ${words}`;
+      ? `no change vs ${words}`
+      : `${change} vs ${words}`;
 }
 
 function sufficiencyNote(energy: Energy | null): string {
