@@ -82,6 +82,8 @@ def test_a_broker_that_is_not_there_yet_is_waited_for(
         wait_until(program.is_ready, "the broker is found", 120)
         with RawPublisher(own_mosquitto.port, "late") as publisher:
             publisher.publish([build_good(number) for number in range(10)])
+            # Closing at once would reset the connection, and the broker may not have read yet.
+            publisher.wait_unacked(0)
         wait_until(
             lambda: program.ask("SELECT count(*) FROM readings") == [[40]], "readings are stored"
         )

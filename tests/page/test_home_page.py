@@ -276,10 +276,12 @@ def test_csv_holds_the_numbers_of_the_table(open_page: OpenPage, demo_url: str, 
     assert caught.value.suggested_filename.endswith(".csv")
     rows = list(csv.reader(io.StringIO(caught.value.path().read_text(encoding="utf-8"))))
     table = find(page, chart).locator("tbody tr")
-    shown = table.nth(3).locator("td").all_inner_texts()
+    # Just after midnight the day has few rows.
+    at = min(3, len(rows) - 2)
+    shown = table.nth(at).locator("td").all_inner_texts()
     # The table groups thousands for the eye; the file does not.
     assert [cell.replace("–", "").replace(",", "") for cell in shown] == [
-        cell.replace("-", "−") for cell in rows[4][1:]
+        cell.replace("-", "−") for cell in rows[at + 1][1:]
     ]
     assert abs(table.count() - len(rows) + 1) <= 3
 
