@@ -62,7 +62,7 @@ def _cut(step: Callable[..., object], call: int, *, is_done: bool) -> Callable[.
 
 STEPS = {
     "a file under construction": (chunk_files, "publish_file"),
-    "a part": (flush, "write_part"),
+    "a part": (flush, "write_parts"),
     "a rollup": (flush, "write_rollup"),
     "the ends": (flush, "write_query"),
     "the manifest": (flush, "save_manifest"),
@@ -132,7 +132,7 @@ def test_flush_that_failed_is_made_good_by_the_next_one(
     for one in past.records[:12]:
         store.write(one)
     with monkeypatch.context() as patch:
-        patch.setattr(flush, "write_part", cut_before(chunk_files.write_part, 2))
+        patch.setattr(flush, "write_parts", cut_before(chunk_files.write_parts, 2))
         with pytest.raises(PowerCutError):
             store.flush()
     assert store.covered_offset == 0
@@ -233,8 +233,8 @@ def test_repeat_of_a_marked_row_after_a_restart_is_a_duplicate(tmp_path: Path) -
 
 
 def test_manifest_of_a_newer_format_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text('{"format": 2, "parts": "of another kind"}')
-    with pytest.raises(StorageError, match=r"format 2.*up to 1.*newer program"):
+    (tmp_path / "manifest.json").write_text('{"format": 3, "parts": "of another kind"}')
+    with pytest.raises(StorageError, match=r"format 3.*up to 2.*newer program"):
         open_store(tmp_path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +12,12 @@ import duckdb
 
 from wattscope.ports import Rollup
 from wattscope.stores.catalogue import Catalogue
-from wattscope.stores.chunk_files import write_part, write_query, write_rollup
+from wattscope.stores.chunk_files import write_parts, write_query, write_rollup
 from wattscope.stores.manifest import Manifest, Span, SpanRollups, save_manifest
 from wattscope.stores.rollup_reader import RollupReader
 from wattscope.stores.rows import lead_query, time_condition
 from wattscope.stores.snapshot import Generations, Snapshot
-from wattscope.stores.views import FINE_LEVELS, rows_source
+from wattscope.stores.views import FINE_LEVELS, ChunkFile, rows_source
 
 MAX_PARTS = 8
 """A span with more files than this is merged even while it is the newest."""
@@ -61,10 +62,10 @@ class Flusher:
         for start in sorted(span_starts):
             path = self._new_path("rows", start, manifest.version + 1)
             where = time_condition(start, start + manifest.chunk_us)
-            part = write_part(cursor, path, rows_source([], tails), where)
-            if part is not None:
+            parts = write_parts(cursor, path, rows_source([], tails), where)
+            if parts:
                 old = known.get(start, Span(start, ()))
-                changed[start] = Span(start, (*old.parts, part))
+                changed[start] = Span(start, (*old.parts, *parts))
         cursor.close()
         changed |= _reopen_followers(manifest, changed)
         manifest = manifest.with_spans(changed, covered)
@@ -77,7 +78,8 @@ class Flusher:
         changed: dict[int, Span] = {}
         for span in manifest.spans:
             n_allowed = MAX_PARTS if span.start_us == newest else 1
-            if len(span.parts) > n_allowed:
+            by_scale = Counter(part.scale for part in span.parts)
+            if by_scale and max(by_scale.values()) > n_allowed:
                 changed[span.start_us] = self._merge_span(manifest, span)
         if not changed:
             return manifest
@@ -87,11 +89,11 @@ class Flusher:
 
     def _merge_span(self, manifest: Manifest, span: Span) -> Span:
         cursor = self._engine.cursor()
-        files = [str(self._folder / part.file) for part in span.parts]
+        files = [ChunkFile(str(self._folder / part.file), part.scale) for part in span.parts]
         path = self._new_path("rows", span.start_us, manifest.version + 1, "m")
-        part = write_part(cursor, path, rows_source(files, []))
+        parts = write_parts(cursor, path, rows_source(files, []))
         cursor.close()
-        return Span(span.start_us, () if part is None else (part,), span.rollups)
+        return Span(span.start_us, parts, span.rollups)
 
     def roll_up_spans(self, manifest: Manifest) -> Manifest:
         """Roll up the spans that are over, oldest first: each needs the ends of the one before."""
@@ -140,7 +142,7 @@ class Flusher:
                 "quality": lead.quality,
             },
         )
-        own = [str(self._folder / part.file) for part in span.parts]
+        own = [ChunkFile(str(self._folder / part.file), part.scale) for part in span.parts]
         source = rows_source(own, ["lead_rows"])
         path = self._new_path("ends", span.start_us, version)
         write_query(cursor, path, lead_query(source))

@@ -18,18 +18,21 @@ import msgspec
 
 from wattscope.core.errors import StorageError
 
-FORMAT = 1
+FORMAT = 2
+"""Raised with every change of the files; 1 had floats only, and is read."""
 MANIFEST_NAME = "manifest.json"
 
 
 class Part(msgspec.Struct, frozen=True):
-    """One immutable chunk file of a span, sorted by series and time."""
+    """One immutable chunk file of a span, sorted by quantity, series and time."""
 
     file: str
     rows: int
     min_us: int
     max_us: int
     size_bytes: int
+    scale: int | None = None
+    """Digits behind the decimal point of its values; None where they are floats."""
 
 
 class SpanRollups(msgspec.Struct, frozen=True):

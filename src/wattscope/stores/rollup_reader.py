@@ -29,7 +29,13 @@ from wattscope.stores.rows import (
     to_batch,
 )
 from wattscope.stores.snapshot import Snapshot
-from wattscope.stores.views import FINE_LEVELS, ROLLUP_COLUMNS_SQL, rollup_source, rows_source
+from wattscope.stores.views import (
+    FINE_LEVELS,
+    ROLLUP_COLUMNS_SQL,
+    ChunkFile,
+    rollup_source,
+    rows_source,
+)
 
 LEVELS = ("1m", "15m", "1h", "1d")
 MAX_BUCKETS = 2_000_000
@@ -124,7 +130,7 @@ class RollupReader:
         closed = {span.start_us for span in snapshot.closed_spans()}
         if before and before[-1].rollups is not None and before[-1].start_us in closed:
             ends = str(snapshot.folder / before[-1].rollups.ends)
-            return fetch_batch(cursor, rows_source([ends], []), series_condition(series))
+            return fetch_batch(cursor, rows_source([ChunkFile(ends)], []), series_condition(series))
         if not any(start < start_us for start in snapshot.span_starts()):
             return empty_batch()
         source = snapshot.source(None, start_us)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wattscope.stores.manifest import Manifest, Span
-from wattscope.stores.views import rows_source
+from wattscope.stores.views import ChunkFile, rows_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Snapshot:
     def source(self, start_us: int | None = None, end_us: int | None = None) -> str:
         """Sub-query over all rows; files that lie wholly outside ``[start, end)`` are left out."""
         files = [
-            str(self.folder / part.file)
+            ChunkFile(str(self.folder / part.file), part.scale)
             for span in self.manifest.spans
             for part in span.parts
             if (end_us is None or part.min_us < end_us)

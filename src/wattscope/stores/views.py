@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 FINE_LEVELS = {"1m": 60_000_000, "15m": 900_000_000}
 """Levels that are kept in files [µs]; the coarser ones are merged from ``15m``."""
@@ -25,12 +26,26 @@ def quote_text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def rows_source(files: Sequence[str], tails: Sequence[str]) -> str:
-    """A sub-query over chunk files and tail tables."""
+class ChunkFile(NamedTuple):
+    """A file of rows, and the decimals of its values."""
+
+    path: str
+    scale: int | None = None
+    """None for floats."""
+
+
+def rows_source(files: Sequence[ChunkFile], tails: Sequence[str]) -> str:
+    """A sub-query over chunk files and tail tables, with all values as floats."""
     sources = [f"SELECT {ROW_COLUMNS} FROM {tail}" for tail in tails]  # noqa: S608  # our own table names
-    if files:
-        listed = ", ".join(quote_text(file) for file in files)
-        sources.append(f"SELECT {ROW_COLUMNS} FROM read_parquet([{listed}])")  # noqa: S608  # our own file names
+    by_scale: dict[int | None, list[str]] = {}
+    for file in files:
+        by_scale.setdefault(file.scale, []).append(quote_text(file.path))
+    for scale, paths in by_scale.items():
+        value = "value" if scale is None else "coalesce(value::DOUBLE, 'nan'::DOUBLE) AS value"
+        sources.append(
+            f"SELECT series_id, measured_at, {value}, quality "  # noqa: S608  # our own file names
+            f"FROM read_parquet([{', '.join(paths)}])"
+        )
     return "(" + " UNION ALL ".join(sources) + ")"
 
 
