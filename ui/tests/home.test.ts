@@ -8,6 +8,7 @@ import { layoutBars, niceStep } from "../src/charts/barLayout";
 import { intervalFor } from "../src/devices/interval";
 import { treeRows } from "../src/devices/tree";
 import { cumulate } from "../src/home/cumulative";
+import { joinLive } from "../src/home/joinLive";
 import { shareFlows, travelSeconds } from "../src/home/flows";
 
 test("the sun covers the home first from what it does not give away", () => {
@@ -158,4 +159,33 @@ test("two fingers keep their instants, and cannot turn time around", () => {
   const hour = 3_600_000;
   assert.deepEqual(spanThrough([2 * hour, 4 * hour], [0, 1]), { start: 2 * hour, end: 4 * hour });
   assert.equal(spanThrough([2 * hour, 4 * hour], [0.6, 0.4]), null);
+});
+
+test("live values go on where the server's knowledge ends, not where its grid does", () => {
+  const minute = (n: number) => new Date(Date.UTC(2026, 4, 1, 12, n)).toISOString();
+  const chart = {
+    start: minute(0),
+    end: minute(59),
+    interval_s: 60,
+    t: [0, 1, 2, 3].map(minute),
+    home_w: [500, 600, null, null],
+    solar_w: [0, 0, null, null],
+    grid_w: [500, 600, null, null],
+    gaps: [],
+  };
+  const heard: Now = {
+    at: "2026-05-01T12:01:30.000Z",
+    age_s: 0,
+    is_stale: false,
+    stale_after_s: 20,
+    grid_w: 700,
+    solar_w: 0,
+    home_w: 700,
+    battery_w: null,
+    battery_soc_pct: null,
+    loads: [],
+  };
+  const series = joinLive(chart, [heard]);
+  assert.deepEqual(series.home, [500, 600, 700]);
+  assert.equal(series.times.at(-1), Date.parse(heard.at ?? ""));
 });

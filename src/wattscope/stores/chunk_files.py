@@ -55,7 +55,7 @@ def write_parts(
         What the manifest says of the files; none when the source has no rows.
     """
     cursor.execute(
-        f"CREATE OR REPLACE TEMP TABLE part_scales AS SELECT series_id, {_SCALE_SQL} AS scale "  # noqa: S608
+        f"CREATE OR REPLACE TEMP TABLE part_scales AS SELECT series_id, {_SCALE_SQL} AS scale "  # noqa: S608  # built of our own names
         f"FROM {source} WHERE {where} GROUP BY series_id"
     )
     scales = cursor.execute(

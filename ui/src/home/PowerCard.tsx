@@ -19,7 +19,8 @@ import { Failed, Waiting } from "../parts/States";
 import { zone } from "../state/catalogue";
 import { serverNow } from "../state/clock";
 import { isCurrent, period, shown, showsNow, showZoom, zoom } from "../state/view";
-import { joinLive, type PowerSeries, useHeard } from "./liveTail";
+import { joinLive, type PowerSeries } from "./joinLive";
+import { useHeard } from "./liveTail";
 
 const HEIGHT = 284;
 const REFRESH_MS = 60_000;
