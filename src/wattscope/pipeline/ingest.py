@@ -24,6 +24,11 @@ from wattscope.ports import Source
 
 _log = structlog.get_logger()
 _RETRY_S = 1.0
+_BUSY_GROUP = 200
+"""A group of this many messages shows that more are coming."""
+_GATHER_S = 0.01
+"""Then the next group may gather for so long [s]: a commit and a write to the store each cost the
+same for ten messages and for a thousand. A quiet source never waits."""
 
 
 class Ingest:
@@ -43,6 +48,8 @@ class Ingest:
                 await self._commit(prepared)
             await source.acknowledge(messages)
             await self._persist.drain_soon()
+            if len(messages) >= _BUSY_GROUP:
+                await asyncio.sleep(_GATHER_S)
 
     async def _commit(self, prepared: Prepared) -> None:
         """Make a group durable, however long the disk refuses."""
