@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from wattscope.compute.decode import DECODERS
-from wattscope.compute.decode.profile import parse_profile
-from wattscope.compute.routing import TopicRoute, TopicRouter
-from wattscope.core.time_grid import US_PER_DAY, format_utc, load_zone, parse_instant
+from wattscope.assembly import feeds
+from wattscope.compute.routing import TopicRouter
+from wattscope.core.time_grid import US_PER_DAY, format_utc, parse_instant
 from wattscope.core.topology import Site
 from wattscope.live.memory_view import MemoryView
 from wattscope.logs.segment_log import SegmentLog, leave_to_kernel
@@ -107,23 +106,8 @@ def open_way(
 
 
 def build_router(names: Sequence[str] = PROFILES) -> TopicRouter:
-    """The router over some of the profiles that come along."""
-    library, zone = ProfileLibrary(), load_zone("Europe/Berlin")
-    profiles = [parse_profile(name, library.read(name)) for name in names]
-    return TopicRouter(
-        [
-            TopicRoute(
-                pattern,
-                DECODERS[profile.decoder],
-                profile.build_route(zone),
-                profile.has_clock,
-                profile.kind,
-                profile.interval_s,
-            )
-            for profile in profiles
-            for pattern in profile.topics
-        ]
-    )
+    """The router over some of the profiles that come along, as the program builds it."""
+    return feeds.build_router(feeds.load_profiles(names, ProfileLibrary()), "Europe/Berlin")
 
 
 def raw(topic: str, payload: bytes | str, **marks: object) -> RawMessage:

@@ -46,7 +46,6 @@ def build_router(profiles: Sequence[Profile], time_zone: str) -> TopicRouter:
                 filter=pattern,
                 decode=DECODERS[profile.decoder],
                 route=profile.build_route(zone),
-                has_clock=profile.has_clock,
                 kind=profile.kind,
                 interval_s=profile.interval_s,
             )

@@ -23,8 +23,6 @@ class TopicRoute:
     """MQTT topic filter, with ``+`` and ``#``."""
     decode: Decoder
     route: Route
-    has_clock: bool
-    """Whether the messages carry the instant of their values."""
     kind: DeviceKind
     """Kind of a device that is first heard of through this route."""
     interval_s: float | None = None

@@ -33,7 +33,6 @@ class Prepared:
     quarantined: tuple[Quarantined, ...]
     receipts: tuple[int, ...]
     """Marks of messages without a clock, to know them again when they are redelivered."""
-    n_ignored: int
     n_duplicate: int
 
 
@@ -111,7 +110,7 @@ class Intake:
                 aside.append(self._set_aside(message, decoded))
         batch = self._build(columns, messages, aside)
         self._count(messages, len(batch), aside, n_ignored, n_duplicate)
-        return Prepared(batch, tuple(aside), tuple(receipts), n_ignored, n_duplicate)
+        return Prepared(batch, tuple(aside), tuple(receipts), n_duplicate)
 
     def _is_repeat(self, message: RawMessage, mark: int | None, group: Sequence[int]) -> bool:
         """Whether the broker sends again what is in the log, or in this group, already."""

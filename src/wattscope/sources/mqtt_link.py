@@ -12,6 +12,7 @@ is noticed. It never connects a second time; that is for its owner.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -117,20 +118,18 @@ async def open_link(
     """
     link = MqttLink(plan, version, number, now_us, announce)
     loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            await loop.create_connection(lambda: link, plan.host, plan.port, ssl=plan.tls)
-        async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            await link.accepted.wait()
-    except TimeoutError as fault:
-        link.abort()
-        raise LinkError(LinkEnd.LOST, f"no answer within {ANSWER_TIMEOUT_S:g} s") from fault
-    except BaseException:
-        link.abort()
-        raise
-    if link.fault is not None:
-        link.abort()
-        raise link.fault
+    with contextlib.ExitStack() as undo:
+        undo.callback(link.abort)
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                await loop.create_connection(lambda: link, plan.host, plan.port, ssl=plan.tls)
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                await link.accepted.wait()
+        except TimeoutError as fault:
+            raise LinkError(LinkEnd.LOST, f"no answer within {ANSWER_TIMEOUT_S:g} s") from fault
+        if link.fault is not None:
+            raise link.fault
+        undo.pop_all()
     return link
 
 
