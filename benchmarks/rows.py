@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 OURS = "wattscope"
+_WIDE = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,27 +26,39 @@ class Row:
     unit: str
     """``readings/s``, ``values/s``, ``rows/s``, ``B/value``, ``ms``, ``MB``, ``CPU-s/M``,
     ``share`` or ``x``."""
+    target: str = ""
+    """What it should be and whether it is so, in words; only for the table."""
 
 
 def print_rows(rows: Sequence[Row], notes: Sequence[str]) -> None:
     """The table, with what must be known to read it below."""
     table = Table("case", "subject", "metric", "value", "unit")
     table.columns[3].justify = "right"
+    has_targets = any(row.target for row in rows)
+    if has_targets:
+        table.add_column("target")
     for row in rows:
-        table.add_row(row.case, row.subject, row.metric, format_value(row.value), row.unit)
-    console = Console()
+        cells = [row.case, row.subject, row.metric, format_value(row.value), row.unit]
+        table.add_row(*cells, *([row.target] if has_targets else []))
+    # In a file nothing is too wide, but a cell in pieces cannot be searched for.
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
     console.print(table)
     for note in notes:
         console.print(f"- {note}", markup=False, highlight=False)
 
 
 def format_value(value: float) -> str:
-    """Three digits at least, and all before the point."""
+    """Two or three digits, and all before the point."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
+    if abs(value) < 0.1:
+        return f"{value:.2g}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
 def write_rows(rows: Sequence[Row], file: Path) -> None:
     """The rows as a JSON list."""
-    file.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+    listed = [
+        {name: value for name, value in asdict(row).items() if name != "target"} for row in rows
+    ]
+    file.write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")

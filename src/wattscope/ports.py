@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from wattscope.core.explanation import Explanation
 from wattscope.core.reading import Batch
 from wattscope.core.topology import Device, Series, Site
 
@@ -153,6 +154,23 @@ class Rollup:
     """Share of the bucket that has data, 0 to 1."""
 
 
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What a chart draws: one entry for each column of pixels that has values, by time."""
+
+    level: str
+    """The finest kept level that was read: ``1m``, ``15m``, ``1h``, ``1d``; ``raw`` for rows."""
+    t_us: npt.NDArray[np.int64]
+    """Where the column begins [µs]."""
+    count: npt.NDArray[np.int64]
+    mean: npt.NDArray[np.float64]
+    min: npt.NDArray[np.float64]
+    """The true extremes of all values in the column, within one bucket of the level."""
+    max: npt.NDArray[np.float64]
+    first: npt.NDArray[np.float64]
+    last: npt.NDArray[np.float64]
+
+
 class Store(Protocol):
     """Readings and rollups that can be asked.
 
@@ -181,6 +199,22 @@ class Store(Protocol):
 
     def read_raw(self, series: Sequence[int], start_us: int, end_us: int) -> Batch:
         """Values in ``[start, end)``, ordered by series, then time."""
+        ...
+
+    def chart(self, series: int, start_us: int, end_us: int, n_pixels: int) -> Chart:
+        """Mean and true extremes of a series for each of ``n_pixels`` columns of a chart."""
+        ...
+
+    def explain(self, series: Sequence[int], level: str, start_us: int, end_us: int) -> Explanation:
+        """Where the answer of ``roll_up``, or for ``raw`` of ``read_raw``, would come from."""
+        ...
+
+    def load(self, batch: Batch) -> StoreReceipt:
+        """Take in many values past the log; they are durable when this returns."""
+        ...
+
+    def reopen(self, series: int, from_us: int) -> None:
+        """Compute the buckets of a series anew from an instant on, for its rule has changed."""
         ...
 
     def close(self) -> None:

@@ -7,21 +7,27 @@ error that names the nearest valid one. Nothing here touches the network.
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import stat
 import tomllib
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from wattscope.core.errors import QueryError, SettingsError
+from wattscope.core.quantities import QUANTITIES
+from wattscope.core.sound_table import keep_sound
 from wattscope.core.time_grid import US_PER_HOUR, load_zone
 from wattscope.core.topology import DeviceKind, Sampling, is_safe_name
 
 MAX_FILE_BYTES = 1_000_000
 MAX_INTERVAL_S = 366 * 24 * 3600
+MAX_DAYS = 36_525
+"""A hundred years [d]."""
 CHUNK_INTERVALS = {"3h": 3 * US_PER_HOUR, "1d": 24 * US_PER_HOUR, "1w": 168 * US_PER_HOUR}
 """Names of chunk intervals to their lengths [µs]."""
 _SAMPLE_PASSWORDS = {"admin", "adminpassword", "password", "changeme", "secret", "public"} | {
@@ -115,15 +121,42 @@ class DeviceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether what it counts is generated."""
     is_direction_swapped: bool = False
     """Whether import and export are the other way round than the profile says."""
+    rollover_wh: float | None = None
+    """Where its energy registers begin again at zero [Wh], such as 655360 for 16 bits of 10 Wh."""
+
+
+class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[storage.retention]]``: for how long values are kept; the first that fits counts."""
+
+    quantity: str
+    """Name or pattern of quantities, such as voltage_* or * for all."""
+    raw_days: float = 0.0
+    """Age at which measured values are removed, once their buckets are proved [d]; 0: never."""
+    level_1m_days: float = 0.0
+    """Age at which buckets of 1 minute of removed values go [d]; 0: never."""
+    level_15m_days: float = 0.0
+    """Likewise of 15 minutes [d]."""
+    level_1h_days: float = 0.0
+    """Likewise of 1 hour [d]."""
+    level_1d_days: float = 0.0
+    """Likewise of 1 local day [d]."""
 
 
 class StorageSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[storage]``: how readings are kept."""
 
     durability: str = "full"
-    """full: fsync before a sender is told; relaxed: the last 30 s may be lost in a power cut."""
-    chunk: str = "1d"
-    """Span of a chunk file: 3h, 1d or 1w; fixed when the data folder is made."""
+    """full: fsync before a sender is told; relaxed: a power cut may cost the last moments."""
+    sync_interval_s: float = 1.0
+    """With relaxed: the most that a power cut or a crash of the machine may cost [s]."""
+    commit_ms: float = 10.0
+    """Longest time that a message waits for others to share an fsync [ms]; more spares SD cards."""
+    warn_free_mb: float | None = None
+    """Free space below which to warn [MB], 0: never; left out, 1000, or less on a small disk."""
+    min_free_mb: float | None = None
+    """Below this new data is refused [MB], 0: never; left out, 200, or less on a small disk."""
+    chunk: str = "1w"
+    """Span of a chunk file: 3h, 1d or 1w, longer is smaller; fixed when the data folder is made."""
     tail_rows: int = 1_000_000
     """Values in memory at which they are moved to chunk files."""
     flush_minutes: float = 15.0
@@ -132,6 +165,10 @@ class StorageSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Memory that the query engine may use [MB]."""
     query_threads: int = 1
     """Threads of one question; more are faster on large data and cost memory."""
+    scrub_days: float = 7.0
+    """How often every file is read and its checksum compared [d]; 0: never."""
+    retention: tuple[RetentionSettings, ...] = ()
+    """What is removed when it is old; left out, nothing ever is."""
 
 
 class IngestSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -208,61 +245,8 @@ def _read_settings(text: str) -> tuple[Settings, list[str]]:
     except (tomllib.TOMLDecodeError, RecursionError) as fault:
         return Settings(), [f"is no TOML: {fault}"]
     faults: list[str] = []
-    settings = msgspec.convert(_keep_sound(table, Settings, "", faults), Settings)
+    settings = msgspec.convert(keep_sound(table, Settings, "", faults), Settings)
     return settings, faults + _find_faults(settings)
-
-
-def _keep_sound(
-    table: dict[str, Any], kind: type[msgspec.Struct], at: str, faults: list[str]
-) -> dict[str, Any]:
-    """The keys of a section that are known and of the right type; the others become faults."""
-    fields = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
-    sound: dict[str, Any] = {}
-    for key, value in table.items():
-        where = f"{at}{key}"
-        if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"valid are {', '.join(fields)}"
-            faults.append(f"{where}: unknown key; {hint}")
-            continue
-        inner = _struct_of(fields[key])
-        if inner is not None and inner is fields[key] and isinstance(value, dict):
-            sound[key] = _keep_sound(value, inner, f"{where}.", faults)
-        elif inner is not None and inner is not fields[key] and _is_list_of_tables(value):
-            parts = [_keep_sound(part, inner, f"{where}.", faults) for part in value]
-            sound[key] = [part for part in parts if not _miss_keys(part, inner, where, faults)]
-        else:
-            try:
-                msgspec.convert(value, fields[key])
-                sound[key] = value
-            except msgspec.ValidationError as fault:
-                faults.append(f"{where}: {fault}")
-    return sound
-
-
-def _is_list_of_tables(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(part, dict) for part in value)
-
-
-def _miss_keys(
-    part: dict[str, Any], kind: type[msgspec.Struct], where: str, faults: list[str]
-) -> list[str]:
-    """Keys without which an item of a list is not told; they become faults."""
-    missing = [
-        field.encode_name
-        for field in msgspec.structs.fields(kind)
-        if field.required and field.encode_name not in part
-    ]
-    faults += [f"{where}.{name}: is missing" for name in missing]
-    return missing
-
-
-def _struct_of(kind: object) -> type[msgspec.Struct] | None:
-    """The struct in a field's type, be it the type itself or the item of a list."""
-    for candidate in (kind, *get_args(kind)):
-        if isinstance(candidate, type) and issubclass(candidate, msgspec.Struct):
-            return candidate
-    return None
 
 
 def _find_faults(settings: Settings) -> list[str]:
@@ -323,6 +307,39 @@ def _find_storage_faults(storage: StorageSettings) -> list[str]:
         for name in ("tail_rows", "flush_minutes", "memory_mb", "query_threads")
         if not getattr(storage, name) > 0
     ]
+    if not 0 < storage.sync_interval_s <= 3600:
+        faults.append("storage.sync_interval_s: must be above 0 and at most 3600")
+    if not 0 <= storage.commit_ms <= 60_000:
+        faults.append("storage.commit_ms: must be between 0 and 60000")
+    warn_mb, min_mb = storage.warn_free_mb, storage.min_free_mb
+    faults += [
+        f"storage.{name}: must be 0 (never) or more"
+        for name, value in (("warn_free_mb", warn_mb), ("min_free_mb", min_mb))
+        if value is not None and not 0 <= value < math.inf
+    ]
+    if warn_mb is not None and min_mb is not None and warn_mb < min_mb:
+        faults.append("storage.warn_free_mb: must not be below min_free_mb")
+    if not 0 <= storage.scrub_days <= MAX_DAYS:
+        faults.append(f"storage.scrub_days: must be 0 (never) to {MAX_DAYS}")
+    for rule in storage.retention:
+        faults += _find_retention_faults(rule)
+    return faults
+
+
+def _find_retention_faults(rule: RetentionSettings) -> list[str]:
+    at = f"storage.retention.{rule.quantity}"
+    faults = []
+    if not any(fnmatchcase(name, rule.quantity) for name in QUANTITIES):
+        near = difflib.get_close_matches(rule.quantity, QUANTITIES, n=1, cutoff=0.3)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        faults.append(f"{at}: no quantity has this name or pattern{hint}")
+    levels = ("level_1m_days", "level_15m_days", "level_1h_days", "level_1d_days")
+    for name in ("raw_days", *levels):
+        days = getattr(rule, name)
+        if not 0 <= days <= MAX_DAYS:
+            faults.append(f"{at}.{name}: must be 0 (never) to {MAX_DAYS}")
+        if name != "raw_days" and days > 0 and rule.raw_days == 0:
+            faults.append(f"{at}.{name}: says nothing while raw_days is 0 (never); set raw_days")
     return faults
 
 
@@ -358,6 +375,11 @@ def _find_device_faults(settings: Settings) -> list[str]:
             faults.append(f"{at}.sampling: {device.sampling!r} is not {' or '.join(samplings)}")
         if device.interval_s is not None and not 0 < device.interval_s <= MAX_INTERVAL_S:
             faults.append(f"{at}.interval_s: must be above 0 and at most {MAX_INTERVAL_S}")
+        faults += [
+            f"{at}.{name}: must be above 0"
+            for name, value in (("rating_w", device.rating_w), ("rollover_wh", device.rollover_wh))
+            if value is not None and not 0 < value < math.inf
+        ]
         if device.parent == device.id:
             faults.append(f"{at}.parent: a device cannot be above itself")
     parents = {device.parent for device in settings.devices} - {None}

@@ -24,7 +24,13 @@ OPTIONS = {
     "import": ["--profile", "--map", "--data", "--settings"],
     "replay": ["--code", "--data", "--settings"],
     "sql": ["--format", "--data", "--settings"],
+    "explain": ["--interval", "--start", "--end", "--format", "--data", "--settings"],
     "devices": ["--format", "--data", "--settings"],
+    "backup": ["--data", "--settings"],
+    "restore": ["--check", "--data", "--settings"],
+    "export": ["--from", "--to", "--device", "--quantity", "--level", "--format", "--data"],
+    "verify": ["--full", "--format", "--data"],
+    "repair": ["--from", "--dry-run", "--full", "--format", "--data", "--settings"],
     "check": ["SETTINGS_FILE"],
     "doctor": ["--data", "--settings"],
 }

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import isnan, nan
+from math import inf, isnan, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -158,23 +158,159 @@ def own_stretches(rows: list[Row], rule: SeriesRule) -> list[Stretch]:
     return found
 
 
+Step = tuple[int, float, bool]
+
+
 def register_stretches(rows: list[Row], rule: SeriesRule) -> list[Stretch]:
-    kept = [at for at in range(len(rows)) if not is_lone(rows, at)]
     found = []
-    for before, at in pairwise(kept):
-        a, b = rows[before], rows[at]
-        growth = b.value - a.value if b.value >= a.value else max(b.value, 0.0)
-        is_covered = not is_pause(rows, at, b.t - a.t, rule)
+    for at in range(1, len(rows)):
+        step = judge_alone(rows, at, rule)
+        if step is None:
+            continue
+        good = [one for one in range(max(0, at - 7), at) if is_believed(rows, one, rule)]
+        if not good:
+            continue
+        a, b = rows[good[-1]], rows[at]
+        before, growth, is_known = step
+        if before != good[-1]:
+            extra = resolution([one.value for one in (a, *rows[at : at + 3])])
+            growth, is_known = b.value - a.value, True
+            if not is_plain(a, b, rule, extra):
+                growth, is_known = explain(a, b, rule, extra)
+        is_covered = is_known and not is_pause(rows, at, b.t - a.t, rule)
         found.append(Stretch(a.t, b.t, growth, growth if rule.is_energy else nan, is_covered))
     return found
 
 
-def is_lone(rows: list[Row], at: int) -> bool:
-    """Whether a reading leaves the register's way and the very next one is back on it."""
-    if not 0 < at < len(rows) - 1:
+def judge_alone(rows: list[Row], at: int, rule: SeriesRule) -> Step | None:
+    """The step to a reading as a walk from few readings before it sees it."""
+    start = choose_start(rows, at, rule)
+    step = walk_plainly(rows[start : at + 3], rule)[at - start]
+    return None if step is None else (start + step[0], step[1], step[2])
+
+
+def is_believed(rows: list[Row], at: int, rule: SeriesRule) -> bool:
+    return at == 0 or is_calm(rows, at, rule) or judge_alone(rows, at, rule) is not None
+
+
+def is_calm(rows: list[Row], at: int, rule: SeriesRule) -> bool:
+    around = rows[max(0, at - 4) : at + 3]
+    return all(is_plain(a, b, rule, 0.0) for a, b in pairwise(around))
+
+
+def choose_start(rows: list[Row], at: int, rule: SeriesRule) -> int:
+    """The newest row in plain order among the seven before, else the oldest of them."""
+    low = max(0, at - 7)
+    calm = [one for one in range(low, at) if is_calm(rows, one, rule)]
+    return calm[-1] if calm else low
+
+
+def most(a: Row, b: Row, rule: SeriesRule) -> float:
+    """What a register can count from one reading to another."""
+    if rule.rating_w is None or not rule.is_energy:
+        return inf
+    return rule.rating_w * 1.2 * (b.t - a.t) / US_PER_HOUR
+
+
+def is_plain(a: Row, b: Row, rule: SeriesRule, extra: float) -> bool:
+    return a.value <= b.value and b.value - a.value <= most(a, b, rule) + extra
+
+
+def resolution(values: Sequence[float]) -> float:
+    """The largest power of ten, of a million to a thousandth, that all are multiples of."""
+    for unit in (1e6, 1e5, 1e4, 1e3, 1e2, 1e1, 1.0, 0.1, 0.01, 0.001):
+        if all(abs(value / unit - round(value / unit)) < 1e-6 for value in values):
+            return unit
+    return 0.0
+
+
+def walk_plainly(rows: list[Row], rule: SeriesRule) -> list[Step | None]:
+    """For each reading the good one before it, the growth, and whether that is known."""
+    steps: list[Step | None] = [None]
+    good = 0
+    while len(steps) < len(rows):
+        at = len(steps)
+        here, old, behind = rows[at], rows[good], rows[at + 1 : at + 3]
+        extra = resolution([one.value for one in (old, here, *behind)])
+        n_wrong = count_wrong(old, here, behind, rule, extra)
+        steps += [None] * n_wrong
+        if n_wrong:
+            continue
+        if is_plain(old, here, rule, extra):
+            steps.append((good, here.value - old.value, True))
+        elif len(behind) < 2:
+            return steps + [None] * (len(rows) - at)
+        elif not any(is_plain(here, one, rule, extra) for one in behind):
+            steps.append(None)
+            continue
+        else:
+            steps.append((good, *explain(old, here, rule, extra)))
+        good = at
+    return steps
+
+
+def count_wrong(old: Row, here: Row, behind: Sequence[Row], rule: SeriesRule, extra: float) -> int:
+    """One or two readings are wrong when the one behind them goes on from the good one."""
+    if behind and is_wrong([here], old, behind[0], rule, extra):
+        return 1
+    if len(behind) == 2 and is_wrong([here, behind[0]], old, behind[1], rule, extra):
+        return 2
+    return 0
+
+
+def is_wrong(wrong: list[Row], old: Row, back: Row, rule: SeriesRule, extra: float) -> bool:
+    here, lowest = wrong[0], min(one.value for one in wrong)
+    is_good = is_plain(old, here, rule, extra)
+    if roll_over(old, back, rule, extra) is not None and (
+        lowest >= (rule.rollover or inf) or (here.value > old.value and not is_good)
+    ):
+        return True
+    if not is_plain(old, back, rule, extra) or (is_good and back.value >= lowest):
         return False
-    before, here, after = (rows[i].value for i in (at - 1, at, at + 1))
-    return before <= after and not before <= here <= after
+    return len(wrong) == 1 or not begins_again(old, here, wrong[1], back, rule, extra)
+
+
+def begins_again(
+    old: Row, here: Row, middle: Row, back: Row, rule: SeriesRule, extra: float
+) -> bool:
+    """Whether two readings and the one behind them are those of a counter begun again."""
+    if not is_plain(here, middle, rule, extra):
+        return False
+    small = 4 * (middle.value - here.value + back.value - old.value)
+    if here.value < old.value:
+        return (
+            is_plain(middle, back, rule, extra)
+            and 2 * here.value < old.value
+            and here.value <= most(old, here, rule) + extra
+            and back.value - middle.value < small
+        )
+    return (
+        2 * back.value < middle.value
+        and back.value <= most(middle, back, rule) + extra
+        and here.value - old.value < small
+    )
+
+
+def roll_over(old: Row, here: Row, rule: SeriesRule, extra: float) -> float | None:
+    """The growth over the modulus, where that can be."""
+    if rule.rollover is None or here.value < 0 or not here.value < old.value < rule.rollover:
+        return None
+    growth = rule.rollover - old.value + here.value
+    limit = most(old, here, rule) + extra
+    return growth if growth <= (limit if limit < inf else rule.rollover / 10) else None
+
+
+def explain(old: Row, here: Row, rule: SeriesRule, extra: float) -> tuple[float, bool]:
+    """The growth of a step that is confirmed, and whether it is known."""
+    reach = most(old, here, rule) + extra
+    if here.value > old.value:
+        return 0.0, False
+    growth = roll_over(old, here, rule, extra)
+    if growth is not None:
+        return growth, True
+    if here.value < 0.9 * old.value and here.value <= reach:
+        return max(here.value, 0.0), True
+    return 0.0, False
 
 
 def assert_same_buckets(found: Rollup, series: int, expected: dict[int, dict[str, float]]) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -37,6 +38,10 @@ def register(interval_s: int = 60) -> SeriesRule:
     return SeriesRule(
         QuantityKind.COUNTER, Sampling.INSTANT, interval_s * S, is_power=False, is_energy=True
     )
+
+
+def rated(rating_w: float, rollover: float | None = None) -> SeriesRule:
+    return replace(register(), rating_w=rating_w, rollover=rollover)
 
 
 def amount(interval_s: int = 900) -> SeriesRule:
@@ -133,8 +138,15 @@ def test_counter_over_a_gap_of_many_buckets_is_booked_where_it_was_read() -> Non
 
 
 def test_counter_reset_counts_from_zero() -> None:
-    found = roll([Row(0, 900.0), Row(MIN, 910.0), Row(2 * MIN, 4.0)], register(), H)
-    assert by_bucket(found, "increase") == {0: pytest.approx(14.0)}
+    values = [900.0, 910.0, 4.0, 5.0, 6.0]
+    found = roll([Row(m * MIN, v) for m, v in enumerate(values)], register(), H)
+    assert by_bucket(found, "increase") == {0: pytest.approx(16.0)}
+
+
+def test_counter_reset_counts_nothing_until_the_next_readings_confirm_it() -> None:
+    values = [900.0, 910.0, 4.0, 5.0]
+    found = roll([Row(m * MIN, v) for m, v in enumerate(values)], register(), H)
+    assert by_bucket(found, "increase") == {0: pytest.approx(10.0)}
 
 
 @pytest.mark.parametrize("wrong", [0.0, 250_000.0])
@@ -226,6 +238,9 @@ RULES = {
     "mean power, interval unknown": power(0, Sampling.MEAN),
     "register": register(),
     "register, interval unknown": register(0),
+    "register, rated": rated(1001.3),
+    "register that rolls over": replace(register(), rollover=200.0),
+    "register, rated, that rolls over": rated(601.7, 500.0),
     "delta": amount(),
     "delta, interval unknown": amount(0),
     "voltage": voltage(),

@@ -284,12 +284,13 @@ def bought_wh(way: Way) -> float:
     ("values", "expected"),
     [
         ((1000, 1010, 1020), 20.0),
-        ((1000, 1010, 4, 9), 10.0 + 4.0 + 5.0),
+        ((1000, 1010, 4, 9), 10.0),
+        ((1000, 1010, 4, 9, 12), 10.0 + 4.0 + 5.0 + 3.0),
         ((1000, 1010, 0, 1020), 20.0),
         ((1000, 1010, 990, 1020), 20.0),
-        ((99_990, 99_999, 5, 12), 9.0 + 5.0 + 7.0),
+        ((99_990, 99_999, 5, 12, 20), 9.0 + 5.0 + 7.0 + 8.0),
     ],
-    ids=["rising", "19 reset", "19 glitch to zero", "19 glitch back", "19 rollover"],
+    ids=["rising", "19 held", "19 reset", "19 glitch to zero", "19 glitch back", "19 rollover"],
 )
 def test_19_counter_that_falls_never_gives_negative_energy(
     values: tuple[int, ...], expected: float, way: Way

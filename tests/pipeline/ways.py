@@ -18,6 +18,7 @@ from wattscope.logs.segment_log import SegmentLog, leave_to_kernel
 from wattscope.pipeline.binding import Binder, BindingRules
 from wattscope.pipeline.intake import Intake, Prepared
 from wattscope.pipeline.persist import Persist
+from wattscope.pipeline.space import SpaceWatch
 from wattscope.pipeline.tally import Tally
 from wattscope.ports import RawMessage
 from wattscope.registry.database import Database
@@ -70,13 +71,17 @@ class Way:
         """Reason codes on the shelf, oldest first."""
         return [one.item.code for one in reversed(self.shelf.list_newest(1000))]
 
-    def assert_counters_add_up(self) -> None:
-        """received = stored + duplicate + quarantined + refused."""
+    def assert_counters_add_up(self, *, held: int = 0) -> None:
+        """received = stored + duplicate + quarantined + refused.
+
+        Args:
+            held: Items that were set aside and are not on the shelf yet.
+        """
         tally = self.tally
         assert tally.received == (
             tally.stored + tally.duplicate + tally.quarantined + tally.refused
         )
-        assert tally.quarantined == len(self.codes())
+        assert tally.quarantined == len(self.codes()) + held
 
 
 @contextmanager
@@ -86,6 +91,7 @@ def open_way(
     is_open: bool = True,
     max_series: int = 100_000,
     log: SegmentLog | None = None,
+    space: SpaceWatch | None = None,
 ) -> Iterator[Way]:
     """The stages over a folder, caught up with its log."""
     folder.mkdir(exist_ok=True)
@@ -95,7 +101,7 @@ def open_way(
     store = DuckdbStore(folder / "chunks", registry, chunk_us=US_PER_DAY)
     log = log or SegmentLog(folder / "log", sync=leave_to_kernel, first_offset=store.covered_offset)
     live, tally = MemoryView(), Tally()
-    persist = Persist(log, store, shelf, live, tally)
+    persist = Persist(log, store, shelf, live, tally, space)
     persist.catch_up()
     binder = Binder(registry, BindingRules("home", is_open, max_series), lambda _: None)
     intake = Intake("mqtt", build_router(), binder, tally, lambda: NOW)

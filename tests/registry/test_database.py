@@ -39,6 +39,7 @@ def test_newer_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
     database = Database(path)
     with database.begin() as connection:
         connection.execute(text(f"UPDATE schema_version SET version = {SCHEMA_VERSION + 1}"))
+        connection.execute(text(f"PRAGMA user_version = {SCHEMA_VERSION + 1}"))
     database.close()
     with pytest.raises(StorageError, match="use the newer program"):
         Database(path)

@@ -233,6 +233,9 @@ def test_16_address_of_the_own_broker_is_the_same_written_out() -> None:
         ("[[devices]]\nid = 'x'\nparent = 'x'", "devices.x.parent"),
         ("[[devices]]\nid = 'x'\nparent = 'y'", "devices"),
         ("[[devices]]\nid = 'x'\ninterval_s = 0", "devices.x.interval_s"),
+        ("[[devices]]\nid = 'x'\nrating_w = 0", "devices.x.rating_w"),
+        ("[[devices]]\nid = 'x'\nrollover_wh = -1", "devices.x.rollover_wh"),
+        ("[[devices]]\nid = 'x'\nrollover_wh = inf", "devices.x.rollover_wh"),
         ("[[devices]]\nid = 'x'\ninterval_s = nan", "devices.x.interval_s"),
         ("[[devices]]\nid = 'x'\ninterval_s = 1e300", "devices.x.interval_s"),
         ("[devices]\nid = 'x'", "devices"),
@@ -283,3 +286,27 @@ def test_all_faults_are_listed_at_once(tmp_path: Path) -> None:
     }
     assert {fault.split(" ")[0] for fault in faults} == wanted
     assert len(faults) == len(wanted)
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("commit_ms = -1", "storage.commit_ms: must be between 0 and 60000"),
+        ("sync_interval_s = 0", "storage.sync_interval_s: must be above 0 and at most 3600"),
+        ("min_free_mb = -5", "storage.min_free_mb: must be 0 (never) or more"),
+        ("warn_free_mb = inf", "storage.warn_free_mb: must be 0 (never) or more"),
+        (
+            "warn_free_mb = 100\nmin_free_mb = 200",
+            "storage.warn_free_mb: must not be below min_free_mb",
+        ),
+    ],
+)
+def test_window_and_watermarks_that_make_no_sense_are_refused(line: str, fault: str) -> None:
+    assert faults_of(f"[storage]\n{line}\n") == (fault,)
+
+
+def test_window_and_watermarks_can_be_set() -> None:
+    text = "[storage]\ncommit_ms = 0\nsync_interval_s = 0.5\nmin_free_mb = 0\nwarn_free_mb = 5000\n"
+    storage = parse_settings(text).storage
+    assert (storage.commit_ms, storage.sync_interval_s) == (0, 0.5)
+    assert (storage.min_free_mb, storage.warn_free_mb) == (0, 5000)

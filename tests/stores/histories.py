@@ -17,7 +17,7 @@ from wattscope.core.time_grid import US_PER_HOUR, US_PER_S, load_zone, local_day
 from wattscope.core.topology import Device, DeviceKind, Sampling, Series, Site
 from wattscope.ports import LogRecord
 from wattscope.stores.duckdb_store import DuckdbStore
-from wattscope.stores.rollup_reader import LEVELS
+from wattscope.stores.rollup_plan import LEVELS
 
 SPAN_US = 3 * US_PER_HOUR
 SITES = (

@@ -25,7 +25,7 @@ from wattscope.core.errors import QueryError, StorageError
 from wattscope.core.reading import build_batch
 from wattscope.core.time_grid import US_PER_MINUTE, US_PER_S
 from wattscope.ports import LogRecord
-from wattscope.stores import chunk_files, flush, manifest
+from wattscope.stores import flush, manifest, rollup_files, row_files, rule_book, span_rollups
 from wattscope.stores.duckdb_store import DuckdbStore
 
 T0 = 1_717_200_000 * US_PER_S
@@ -61,10 +61,9 @@ def _cut(step: Callable[..., object], call: int, *, is_done: bool) -> Callable[.
 
 
 STEPS = {
-    "a file under construction": (chunk_files, "publish_file"),
-    "a part": (flush, "write_parts"),
-    "a rollup": (flush, "write_rollup"),
-    "the ends": (flush, "write_query"),
+    "a file of rows": (row_files, "close_file"),
+    "the rows of a span": (flush, "write_rows"),
+    "a rollup": (span_rollups, "write_rollup"),
     "the manifest": (flush, "save_manifest"),
     "the manifest's own file": (manifest, "publish_file"),
 }
@@ -112,7 +111,8 @@ def test_flush_cut_off_anywhere_loses_nothing(
 def assert_recovers(folder: Path, past: Past) -> None:
     """Opened again and given the log from its offset on, the store holds everything once."""
     again = open_store(folder)
-    named = manifest.load_manifest(folder, SPAN_US).files() | {manifest.MANIFEST_NAME}
+    named = manifest.load_manifest(folder, SPAN_US)[0].files()
+    named |= {manifest.MANIFEST_NAME, manifest.COPY_NAME, rule_book.BOOK_NAME}
     on_disk = {path.name for path in folder.iterdir()}
     assert on_disk <= named
     for one in past.records:
@@ -132,7 +132,7 @@ def test_flush_that_failed_is_made_good_by_the_next_one(
     for one in past.records[:12]:
         store.write(one)
     with monkeypatch.context() as patch:
-        patch.setattr(flush, "write_parts", cut_before(chunk_files.write_parts, 2))
+        patch.setattr(flush, "write_rows", cut_before(row_files.write_rows, 2))
         with pytest.raises(PowerCutError):
             store.flush()
     assert store.covered_offset == 0
@@ -152,7 +152,7 @@ def test_rollup_that_failed_is_made_good_by_the_next_one(
     for one in past.records:
         store.write(one)
     with monkeypatch.context() as patch:
-        patch.setattr(flush, "write_rollup", cut_before(chunk_files.write_rollup, 3))
+        patch.setattr(span_rollups, "write_rollup", cut_before(rollup_files.write_rollup, 3))
         with pytest.raises(PowerCutError):
             store.flush()
     assert_store_holds(store, past)
@@ -179,7 +179,7 @@ def test_small_files_become_one(tmp_path: Path) -> None:
     for n in range(20):
         store.write(record(n, (POWER, T0 + n * US_PER_S, float(n), 0)))
         store.flush()
-    assert len(list(tmp_path.glob("rows-*.parquet"))) <= flush.MAX_PARTS
+    assert len(list(tmp_path.glob("rows-*.parquet"))) <= flush.MAX_PARTS + 2
     store.write(record(20, (POWER, T0 + 2 * SPAN_US, 0.0, 0)))
     store.flush()
     assert len(list(tmp_path.glob("rows-*.parquet"))) == 2
@@ -233,8 +233,8 @@ def test_repeat_of_a_marked_row_after_a_restart_is_a_duplicate(tmp_path: Path) -
 
 
 def test_manifest_of_a_newer_format_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text('{"format": 3, "parts": "of another kind"}')
-    with pytest.raises(StorageError, match=r"format 3.*up to 2.*newer program"):
+    (tmp_path / "manifest.json").write_text('{"format": 4, "parts": "of another kind"}')
+    with pytest.raises(StorageError, match=r"format 4.*up to 3.*newer program"):
         open_store(tmp_path)
 
 

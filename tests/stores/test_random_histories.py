@@ -14,7 +14,9 @@ import pytest
 
 from tests.stores.histories import Past, assert_store_holds, instant, make_past, open_store
 from wattscope.ports import LogRecord
+from wattscope.stores import rollup_plan
 from wattscope.stores.duckdb_store import DuckdbStore
+from wattscope.stores.flush import Flusher
 
 # Around a change of the clocks in each of two zones: Berlin, and Sao Paulo at midnight.
 STARTS = ("2018-10-27T20:00:00+00:00", "2018-11-03T20:00:00+00:00", "2024-06-01T00:00:00+00:00")
@@ -68,12 +70,40 @@ def run_history(seed: int, folder: Path, n_records: int, n_checks: int) -> None:
     assert_store_holds(open_store(folder), past)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_store_says_what_the_rows_say(seed: int, tmp_path: Path) -> None:
+# 200 is what the program takes: few of these sparse pasts are worth a level then. With 1 most
+# levels of most series are kept, with 3 some.
+WORTHS = (200, 3, 1)
+
+
+@pytest.mark.parametrize("worth", WORTHS)
+@pytest.mark.parametrize("seed", range(4))
+def test_store_says_what_the_rows_say(
+    seed: int, worth: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollup_plan, "WORTH", worth)
     run_history(seed, tmp_path / "chunks", n_records=40, n_checks=2)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(1000, 1015))
-def test_store_says_what_the_rows_say_at_length(seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("worth", WORTHS)
+@pytest.mark.parametrize("seed", range(1000, 1010))
+def test_store_says_what_the_rows_say_at_length(
+    seed: int, worth: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollup_plan, "WORTH", worth)
     run_history(seed, tmp_path / "chunks", n_records=150, n_checks=4)
+
+
+def test_buckets_that_late_rows_made_wrong_are_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check of the check: with kept levels never outdated, the same pasts go red."""
+    monkeypatch.setattr(rollup_plan, "WORTH", 1)
+    monkeypatch.setattr(Flusher, "with_outdated", staticmethod(lambda manifest, _: manifest))
+
+    def run_all() -> None:
+        for seed in range(4):
+            run_history(seed, tmp_path / str(seed), n_records=40, n_checks=2)
+
+    with pytest.raises(AssertionError):
+        run_all()

@@ -88,11 +88,11 @@ test("an empty period has bars without height", () => {
   assert.ok(Number.isFinite(layout.zeroY));
 });
 
-test("a wider span asks for a coarser rollup", () => {
+test("a wider span of a counter asks for a coarser rollup", () => {
   const day = 86_400_000;
   assert.deepEqual(
-    [day / 24, day, 7 * day, 31 * day, 365 * day].map((span) => intervalFor(span, false)),
-    ["raw", "1m", "15m", "1h", "1d"],
+    [day / 24, day, 7 * day, 31 * day].map((span) => intervalFor(span)),
+    ["1m", "15m", "1h", "1d"],
   );
 });
 

@@ -48,6 +48,7 @@ def build_router(profiles: Sequence[Profile], time_zone: str) -> TopicRouter:
                 route=profile.build_route(zone),
                 kind=profile.kind,
                 interval_s=profile.interval_s,
+                rollover_wh=profile.rollover_wh,
             )
             for profile in profiles
             for pattern in profile.topics
@@ -75,7 +76,8 @@ def build_feed(
     mqtt = load_plugin("source", source.type)(
         source.name, build_mqtt_options(settings, source, router.filters), now_us, random.random
     )
-    return Feed(mqtt, Ingest(intake, storage.persist), router)
+    ingest = Ingest(intake, storage.persist, commit_ms=settings.storage.commit_ms)
+    return Feed(mqtt, ingest, router)
 
 
 def build_intake(

@@ -166,14 +166,16 @@ class FileImport:
                 "profile and the clock of this machine"
             )
         before = (storage.tally.stored, storage.tally.duplicate)
-        record = storage.persist.append(batch, tuple(aside))
-        storage.tally.received += len(batch) + len(record.quarantined)
+        items = tuple(aside)
+        storage.tally.received += len(batch) + len(items)
+        storage.tally.quarantined_by_code.update(item.code for item in items)
+        storage.persist.append(batch, items)
         storage.persist.drain()
         summary.values += len(batch)
         summary.missing += int(np.isnan(batch.value).sum())
         summary.stored += storage.tally.stored - before[0]
         summary.duplicate += storage.tally.duplicate - before[1]
-        for item in record.quarantined:
+        for item in items:
             summary.bad_rows += 1
             summary.by_code[item.code] = summary.by_code.get(item.code, 0) + 1
         if storage.persist.is_flush_due:

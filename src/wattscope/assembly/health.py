@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Any
 
 from wattscope import __version__
 from wattscope.assembly.feeds import Feed
 from wattscope.assembly.program import Program
-from wattscope.assembly.storage import now_us
+from wattscope.assembly.storage import Storage, now_us
 from wattscope.core.time_grid import US_PER_S, format_utc
+from wattscope.logs.segment_reader import Damage, DamageKind
 from wattscope.pipeline.tally import Tally
 from wattscope.web.services import Services
+
+_SHOWN_DAMAGES = 100
 
 
 def build_services(program: Program, *, allowed_hosts: tuple[str, ...]) -> Services:
@@ -35,18 +37,12 @@ def describe_health(program: Program) -> dict[str, Any]:
     storage, tally = program.storage, program.storage.tally
     uptime_s = max(1.0, (now_us() - program.started_at_us) / US_PER_S)
     store = storage.store.describe()
-    disk = shutil.disk_usage(storage.folder.path)
     by_code = storage.shelf.count_by_code()
     return {
         "version": __version__,
         "started_at": format_utc(program.started_at_us),
         "sources": [_describe_source(feed, tally, uptime_s) for feed in program.feeds],
-        "log": {
-            "end_offset": storage.log.end_offset,
-            "bytes": storage.log.size_bytes,
-            "segments": storage.log.segment_count,
-            "damaged": len(storage.log.damages),
-        },
+        "log": _describe_log(program),
         "store": store | {"lag_records": storage.log.end_offset - store["written_offset"]},
         "counters": {
             "received": tally.received,
@@ -59,7 +55,68 @@ def describe_health(program: Program) -> dict[str, Any]:
             "quarantined_by_code": dict(tally.quarantined_by_code),
         },
         "quarantine": {"total": sum(by_code.values()), "by_code": by_code},
-        "disk": {"free_bytes": disk.free, "data_bytes": storage.log.size_bytes + store["bytes"]},
+        "registry": {"damages": list(storage.database.damages)},
+        "disk": _describe_disk(storage) | {"data_bytes": storage.log.size_bytes + store["bytes"]},
+    }
+
+
+def _describe_log(program: Program) -> dict[str, Any]:
+    log, wanted = program.storage.log, program.settings.storage
+    is_relaxed = wanted.durability == "relaxed"
+    return {
+        "end_offset": log.end_offset,
+        "bytes": log.size_bytes,
+        "segments": log.segment_count,
+        "durability": wanted.durability,
+        "loss_window_s": wanted.sync_interval_s if is_relaxed else 0.0,
+        "commit_ms": wanted.commit_ms,
+        "failed_syncs": log.n_failed_syncs,
+        "damaged": len(log.damages),
+        "lost_records": sum(one.n_lost for one in log.damages),
+        "damages": [_describe_damage(one) for one in log.damages[:_SHOWN_DAMAGES]],
+    }
+
+
+def _describe_damage(damage: Damage) -> dict[str, Any]:
+    """A damaged stretch, as a finding that a person can follow up."""
+    missing = range(damage.first_missing, damage.first_missing + damage.n_missing)
+    return {
+        "kind": damage.kind.value,
+        "segment": damage.segment,
+        "position": damage.position,
+        "bytes": damage.length,
+        "first_missing_offset": missing[0] if missing else None,
+        "missing_records": len(missing),
+        "lost_records": damage.n_lost,
+        "detail": _word_damage(damage),
+    }
+
+
+def _word_damage(damage: Damage) -> str:
+    if damage.kind is DamageKind.TORN:
+        return "the end of a write that was cut short; it was never acknowledged"
+    if damage.kind is DamageKind.HEAD:
+        return "the head of the segment is damaged; its records are read all the same"
+    if not damage.n_lost:
+        return "the store holds what was there; nothing is lost"
+    return (
+        f"{damage.n_lost} records are lost; the disk or another program changed the file, "
+        "restore it from a backup"
+    )
+
+
+def _describe_disk(storage: Storage) -> dict[str, Any]:
+    if storage.space is None:
+        return {}
+    report = storage.space.look()
+    return {
+        "state": report.state.value,
+        "detail": report.advice,
+        "free_bytes": report.room.free,
+        "total_bytes": report.room.total,
+        "warn_free_bytes": report.marks.warn_free,
+        "min_free_bytes": report.marks.min_free,
+        "has_reserve": report.has_reserve,
     }
 
 

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from wattscope.assembly.background import build_upkeep
 from wattscope.assembly.feeds import build_feed
 from wattscope.assembly.storage import Storage, now_us
 from wattscope.broker import BrokerOptions, EmbeddedBroker
@@ -52,6 +53,9 @@ class Program:
                 for feed in self.feeds
             ]
             running.append(stages.create_task(self._flush_regularly()))
+            running += [
+                stages.create_task(one) for one in build_upkeep(self.settings, self.storage)
+            ]
             try:
                 await serve()
             finally:

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import structlog
 
+from wattscope.compute.disk_space import MB
 from wattscope.core.errors import StorageError
 from wattscope.core.topology import Device, DeviceKind, Sampling, Site
 from wattscope.live.memory_view import MemoryView
-from wattscope.logs.segment_log import SegmentLog, leave_to_kernel, sync_to_disk
+from wattscope.logs.segment_log import SegmentLog
+from wattscope.pipeline.alarms import announce_space
 from wattscope.pipeline.persist import Persist
+from wattscope.pipeline.space import SpaceWatch, measure_room
 from wattscope.pipeline.tally import Tally
 from wattscope.ports import Table
 from wattscope.registry.database import Database
@@ -48,6 +51,8 @@ class Storage:
     live: MemoryView
     tally: Tally
     persist: Persist
+    space: SpaceWatch | None
+    """None where nothing is written."""
 
 
 @contextmanager
@@ -82,8 +87,14 @@ def _open_parts(
     settings: Settings, folder: DataFolder, stack: contextlib.ExitStack, *, is_read_only: bool
 ) -> Storage:
     """Everything in the folder, caught up; closed by the stack."""
+    # First: on a full disk its reserve lets the others open.
+    space = None if is_read_only else _watch_space(settings, folder)
+    if space is not None:
+        stack.callback(space.close)
     database = Database(folder.registry, is_read_only=is_read_only)
     stack.callback(database.close)
+    for words in database.damages:
+        _log.error("registry damaged", detail=words)
     registry, shelf = SqlRegistry(database), SqlQuarantine(database)
     if not is_read_only:
         _register_known(registry, settings)
@@ -91,20 +102,45 @@ def _open_parts(
     stack.callback(store.close)
     log = SegmentLog(
         folder.log,
-        sync=sync_to_disk if settings.storage.durability == "full" else leave_to_kernel,
         first_offset=store.covered_offset,
+        sync_every_s=_sync_interval_s(settings),
         is_read_only=is_read_only,
     )
     stack.callback(log.close)
     for damage in log.damages:
-        _log.error("log record damaged", segment=damage.segment, position=damage.position)
+        say = _log.error if damage.n_lost else _log.warning
+        say(
+            "log damaged",
+            segment=damage.segment,
+            position=damage.position,
+            kind=damage.kind.value,
+            records_lost=damage.n_lost,
+        )
     live, tally = MemoryView(), Tally()
     live.update(store.last_rows())
-    persist = Persist(log, store, _no_shelf if is_read_only else shelf, live, tally)
+    persist = Persist(log, store, _no_shelf if is_read_only else shelf, live, tally, space)
     n_records = persist.catch_up()
     if n_records:
         _log.info("log read after start", records=n_records)
-    return Storage(folder, database, registry, shelf, log, store, live, tally, persist)
+    return Storage(folder, database, registry, shelf, log, store, live, tally, persist, space)
+
+
+def _sync_interval_s(settings: Settings) -> float | None:
+    is_relaxed = settings.storage.durability == "relaxed"
+    return settings.storage.sync_interval_s if is_relaxed else None
+
+
+def _watch_space(settings: Settings, folder: DataFolder) -> SpaceWatch:
+    wanted = settings.storage.warn_free_mb, settings.storage.min_free_mb
+    warn_free, min_free = (None if mb is None else int(mb * MB) for mb in wanted)
+    return SpaceWatch(
+        folder.path / "reserve",
+        measure=lambda: measure_room(folder.path),
+        monotonic_s=time.monotonic,
+        warn_free=warn_free,
+        min_free=min_free,
+        on_change=announce_space,
+    )
 
 
 class _NoShelf:
@@ -162,6 +198,7 @@ def _build_device(settings: DeviceSettings, site: str) -> Device:
         sampling=Sampling(settings.sampling),
         is_production=settings.is_production,
         is_direction_swapped=settings.is_direction_swapped,
+        rollover_wh=settings.rollover_wh,
     )
 
 

@@ -59,7 +59,7 @@ def sql(
     settings_file: SettingsOption = None,
 ) -> None:
     """Ask the data with SQL; also while the program runs. Times are UTC."""
-    _check_data(data)
+    check_data(data)
     with open_storage(read_settings(settings_file), data, is_read_only=True) as storage:
         print_table(storage.store.query(question), format_)
 
@@ -70,7 +70,7 @@ def devices(
     settings_file: SettingsOption = None,
 ) -> None:
     """List the devices with the instant of their newest value."""
-    _check_data(data)
+    check_data(data)
     with open_storage(read_settings(settings_file), data, is_read_only=True) as storage:
         rows: list[tuple[Any, ...]] = []
         series = storage.registry.list_series()
@@ -188,6 +188,11 @@ def _plain(cell: object) -> object:
     return cell
 
 
-def _check_data(data: Path) -> None:
+def check_data(data: Path) -> None:
+    """Refuse a folder without data.
+
+    Raises:
+        SettingsError: There is none.
+    """
     if not (data / "registry.sqlite").exists():
         raise SettingsError([_NO_DATA.format(data=data)])

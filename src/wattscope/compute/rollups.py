@@ -20,6 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from wattscope.compute.segments import (
     Floats,
@@ -50,7 +51,7 @@ def roll_up(rows: Batch, lead: Batch, rules: dict[int, SeriesRule], size_us: int
     """
     table = SeriesTable.build(rows, lead, rules)
     points = _roll_up_points(table, size_us)
-    pieces = _cut_at_edges(build_segments(table), size_us)
+    pieces = _cut_at_edges(build_segments(table, rules), size_us)
     return _combine(points, pieces, size_us)
 
 
@@ -193,7 +194,7 @@ def merge_rollups(parts: Rollup, edges_us: Ints, size_us: int) -> Rollup:
     order = order[inside[order]]
     key = _make_key(parts.series_id[order].astype(np.int64), slot[order])
     if not len(key):
-        return _take(parts, order)
+        return select_buckets(parts, order)
     starts = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
     ends = np.r_[starts[1:], len(key)]
     group = np.repeat(np.arange(len(starts)), ends - starts)
@@ -218,7 +219,8 @@ def merge_rollups(parts: Rollup, edges_us: Ints, size_us: int) -> Rollup:
     )
 
 
-def _take(parts: Rollup, rows: Ints) -> Rollup:
+def select_buckets(parts: Rollup, rows: Ints | npt.NDArray[np.bool_]) -> Rollup:
+    """The chosen buckets, in order."""
     return Rollup(*(getattr(parts, name)[rows] for name in ROLLUP_COLUMNS))
 
 

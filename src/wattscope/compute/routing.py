@@ -27,6 +27,8 @@ class TopicRoute:
     """Kind of a device that is first heard of through this route."""
     interval_s: float | None = None
     """Expected time between readings of such a device [s]."""
+    rollover_wh: float | None = None
+    """At what its registers of energy begin again at zero [Wh]."""
 
 
 class TopicRouter:

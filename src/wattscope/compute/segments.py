@@ -7,9 +7,9 @@
 - a delta gives its own amount over its own interval.
 
 A call gives what its rows add to the segments of the rows before them, its lead. Where a row
-changes the meaning of an older one (the newest reading of a register proves to be an outlier; a
-mean's interval is cut short), the older segment is taken back by one of negative weight. So the
-segments of several calls sum up to those of one call over all rows.
+changes the meaning of an older one (a held reading of a register is confirmed, or the newest one
+proves to be wrong; a mean's interval is cut short), the older segment is taken back by one of
+negative weight. So the segments of several calls sum up to those of one call over all rows.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from wattscope.compute.counters import find_lone_outliers, increases
+from wattscope.compute.counter_walk import LOOK_AHEAD, CounterLimits, Outcome
+from wattscope.compute.counters import LEAD_READINGS, Judge, Said
+from wattscope.core.counter_steps import CounterDecision, CounterStep
 from wattscope.core.quantities import QuantityKind
 from wattscope.core.reading import Batch, Quality, concat_batches
 from wattscope.core.time_grid import US_PER_HOUR, US_PER_S
-from wattscope.core.topology import Sampling
+from wattscope.core.topology import Device, Sampling, Series
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -34,7 +36,7 @@ GAP_FACTOR = 3.0
 MIN_GAP_LIMIT_US = 10 * US_PER_S
 INTERVAL_STEPS = 8
 """Newest steps whose median is the interval of a series that was not told one."""
-LEAD_ROWS = INTERVAL_STEPS + 1
+LEAD_ROWS = max(INTERVAL_STEPS + LOOK_AHEAD, LEAD_READINGS)
 """Older rows a series that a call needs, so that several calls give the same as one."""
 _UNUSABLE = int(Quality.MISSING | Quality.IMPLAUSIBLE)
 _NO_STEP = np.iinfo(np.int64).max
@@ -50,6 +52,34 @@ class SeriesRule:
     """Expected time between readings [µs]; 0 lets the median of the newest steps tell."""
     is_power: bool
     is_energy: bool
+    rating_w: float | None = None
+    """Most power that a counter of energy can count [W]; None when not told."""
+    rollover: float | None = None
+    """At what the register begins again at zero [unit of the quantity]; None when not told."""
+    decisions: tuple[CounterDecision, ...] = ()
+    """What people decided about steps of this counter."""
+
+    @classmethod
+    def build(cls, series: Series, device: Device) -> SeriesRule:
+        """The rule of a series as its quantity, its device and people's decisions make it."""
+        quantity = series.quantity
+        is_register = quantity.kind is QuantityKind.COUNTER and quantity.is_energy
+        return cls(
+            kind=quantity.kind,
+            sampling=device.sampling,
+            interval_us=int((device.interval_s or 0.0) * US_PER_S),
+            is_power=quantity.is_power,
+            is_energy=quantity.is_energy,
+            rating_w=device.rating_w if is_register else None,
+            rollover=device.rollover_wh if is_register else None,
+            decisions=series.decisions,
+        )
+
+    @property
+    def limits(self) -> CounterLimits:
+        """What is known of the register beforehand."""
+        rating_w = self.rating_w if self.is_energy else None
+        return CounterLimits.build(rating_w, self.rollover, self.decisions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +144,24 @@ class Segments:
     """1, or -1 for a segment that an older call counted and that proves to be wrong."""
 
 
-def build_segments(table: SeriesTable) -> list[Segments]:
+def build_segments(table: SeriesTable, rules: dict[int, SeriesRule]) -> list[Segments]:
     """Segments between neighbours, and the own intervals of means and deltas."""
     has_own = (table.is_mean & ~table.is_counter) | table.is_delta
     return [
         *_own_intervals(table.take(has_own & table.is_usable)),
         _between_neighbours(table.take(~has_own & ~table.is_counter)),
-        *_between_counts(table.take(table.is_counter & table.is_usable)),
+        *_between_counts(table.take(table.is_counter & table.is_usable), rules),
     ]
+
+
+def list_counter_steps(rows: Batch, lead: Batch, rules: dict[int, SeriesRule]) -> list[CounterStep]:
+    """The steps of counters that end at ``rows`` and are not plain growth, by series, then time.
+
+    The arguments are those of ``compute.rollups.roll_up``, and the steps are those that it books.
+    """
+    table = SeriesTable.build(rows, lead, rules)
+    counts = table.take(table.is_counter & table.is_usable)
+    return _judge(counts, rules).list_steps(~counts.is_lead)
 
 
 def _own_intervals(table: SeriesTable) -> list[Segments]:
@@ -212,35 +252,90 @@ def _between_neighbours(table: SeriesTable) -> Segments:
     )
 
 
-def _between_counts(table: SeriesTable) -> list[Segments]:
-    """Growth between readings of a register, without its lone outliers.
+def _judge(table: SeriesTable, rules: dict[int, SeriesRule]) -> Judge:
+    limits = {int(one): rules[int(one)].limits for one in np.unique(table.series)}
+    return Judge(table.series, table.t, table.value, limits)
 
-    A lead's newest reading was taken for good when it was the newest of all; when it proves to be
-    an outlier, the growth up to it is taken back.
+
+def _between_counts(table: SeriesTable, rules: dict[int, SeriesRule]) -> list[Segments]:
+    """Growth between the readings of a register that are believed.
+
+    The newest readings of a lead were judged without those behind them. Where the word on one has
+    changed, the segment of the old word is taken back, and that of the new one given.
     """
-    is_outlier = find_lone_outliers(table.value, table.series[1:] == table.series[:-1])
-    follows_lead = np.r_[table.is_lead[:-1] & ~table.is_lead[1:], np.zeros(1, np.bool_)]
-    is_taken_back = is_outlier & follows_lead[: len(is_outlier)]
+    judge = _judge(table, rules)
+    said = judge.say()
+    changed = {
+        row: old
+        for row, end in _find_open_ends(table, judge.is_doubtful)
+        if (old := judge.say_at(row, end)) != said.walked[row]
+    }
+    is_given = ~table.is_lead
+    is_given[list(changed)] = True
+    given = np.flatnonzero(is_given & (said.origin >= 0))
     limit = _gap_limit(_find_intervals(table))
+    taken_back = [(row, old) for row, old in changed.items() if old.is_counted]
     return [
-        _grow(table, limit, ~is_outlier, ~table.is_lead, 1.0),
-        _grow(table, limit, ~is_outlier | is_taken_back, is_taken_back, -1.0),
+        _grow(table, limit, _Steps.said(said, given), 1.0),
+        _grow(table, limit, _Steps.of(taken_back), -1.0),
     ]
 
 
-def _grow(
-    table: SeriesTable, limit: Floats, is_kept: Bools, is_end: Bools, weight: float
-) -> Segments:
-    """Segments between kept readings, of those that end at a row of ``is_end``."""
-    kept, limit, is_end = table.take(is_kept), limit[is_kept], is_end[is_kept]
-    rows = (kept.series[1:] == kept.series[:-1]) & is_end[1:]
-    growth = increases(kept.value[:-1], kept.value[1:])[rows]
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """Steps of counters: rows of their readings, and what was counted."""
+
+    row: Ints
+    origin: Ints
+    growth: Floats
+    is_known: Bools
+
+    @classmethod
+    def said(cls, said: Said, rows: Ints) -> _Steps:
+        return cls(rows, said.origin[rows], said.growth[rows], said.is_known[rows])
+
+    @classmethod
+    def of(cls, outcomes: list[tuple[int, Outcome]]) -> _Steps:
+        return cls(
+            np.array([row for row, _ in outcomes], np.int64),
+            np.array([one.origin for _, one in outcomes], np.int64),
+            np.array([one.growth for _, one in outcomes], np.float64),
+            np.array([one.is_known for _, one in outcomes], np.bool_),
+        )
+
+
+def _find_open_ends(table: SeriesTable, is_doubtful: Bools) -> list[tuple[int, int]]:
+    """Doubtful rows that an older call judged without all the readings that decide about them.
+
+    Each with the row at which that call's readings ended.
+    """
+    ends = np.flatnonzero(
+        table.is_lead[:-1] & ~table.is_lead[1:] & (table.series[:-1] == table.series[1:])
+    )
+    return [
+        (row, last + 1)
+        for last in ends[_meets(is_doubtful, ends)].tolist()
+        for row in range(max(last - LOOK_AHEAD + 1, 0), last + 1)
+        if is_doubtful[row] and table.series[row] == table.series[last]
+    ]
+
+
+def _meets(is_doubtful: Bools, ends: Ints) -> Bools:
+    """Ends at or just before which a doubtful row lies."""
+    before = [is_doubtful[np.maximum(ends - distance, 0)] for distance in range(LOOK_AHEAD)]
+    return np.any(before, axis=0) if len(ends) else np.zeros(0, np.bool_)
+
+
+def _grow(table: SeriesTable, limit: Floats, steps: _Steps, weight: float) -> Segments:
+    """Segments of steps; one whose growth is unknown covers nothing."""
+    row, start = steps.row, table.t[steps.origin]
+    length = table.t[row] - start
     return Segments(
-        series=kept.series[1:][rows],
-        start=kept.t[:-1][rows],
-        end=kept.t[1:][rows],
-        increase=growth,
-        energy=np.where(kept.is_energy[1:][rows], growth, np.nan),
-        is_covered=np.diff(kept.t)[rows] <= limit[1:][rows],
-        weight=np.full(len(growth), weight),
+        series=table.series[row],
+        start=start,
+        end=table.t[row],
+        increase=steps.growth,
+        energy=np.where(table.is_energy[row], steps.growth, np.nan),
+        is_covered=(length <= limit[row]) & steps.is_known,
+        weight=np.full(len(row), weight),
     )

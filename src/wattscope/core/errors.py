@@ -8,7 +8,8 @@
     │   ├── StorageError     a file of the data folder is not what it must be
     │   ├── UnknownNameError a site, device, quantity or profile that does not exist
     │   └── QueryError       a question that cannot be answered as asked
-    └── TransientError       trying again later may help (a broker is away, a disk is full)
+    └── TransientError       trying again later may help (a broker is away)
+        └── StorageFullError the disk of the data folder has no room for new data
 
 A message says what happened, where, and what to do.
 A bad reading is not an error: see ``core.findings``.
@@ -67,3 +68,9 @@ class TransientError(WattscopeError):
     """Trying again later may succeed; only the supervisor tries again."""
 
     code = "try_again"
+
+
+class StorageFullError(TransientError):
+    """New data is refused until there is room on the disk again; questions are answered."""
+
+    code = "storage_full"

@@ -64,7 +64,7 @@ class Batch:
         """Number of values."""
         return len(self.series_id)
 
-    def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Batch:
+    def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp] | slice) -> Batch:
         """The chosen rows, in order."""
         return Batch(
             self.series_id[rows], self.measured_at_us[rows], self.value[rows], self.quality[rows]

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from wattscope.core.counter_steps import CounterDecision
 from wattscope.core.quantities import Quantity
 
 _NAME = re.compile(r"[A-Za-z0-9À-ɏ][A-Za-z0-9À-ɏ _.:@+\-/]{0,127}")
@@ -67,6 +68,8 @@ class Device:
     """Whether what the device counts is generated rather than used."""
     is_direction_swapped: bool = False
     """Whether the device's import register counts export and the other way round."""
+    rollover_wh: float | None = None
+    """At what its registers of energy begin again at zero [Wh]; None when they never do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ class Series:
     site: str
     device: str
     quantity: Quantity
+    decisions: tuple[CounterDecision, ...] = ()
+    """What people decided about steps of this counter, by instant."""
 
 
 def is_safe_name(text: str) -> bool:

@@ -1,4 +1,8 @@
-"""Says in the program's log that messages are set aside: once a minute a reason, with a count."""
+"""Says in the program's log what has to be looked at.
+
+Messages that are set aside: once a minute a reason, with a count. The room on the disk: each
+change once.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,9 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from wattscope.compute.disk_space import SpaceState
 from wattscope.core.findings import ReasonCode
+from wattscope.pipeline.space import SpaceReport
 from wattscope.ports import Quarantined
 
 _log = structlog.get_logger()
@@ -35,3 +41,13 @@ class Alarms:
                 self._said_at[code] = now_s
                 event = "security: identity mismatch" if code in _SECURITY else "set aside"
                 _log.warning(event, source=source, code=code, count=count)
+
+
+def announce_space(report: SpaceReport) -> None:
+    """Say that the disk has come to stand differently."""
+    if report.state is SpaceState.OK:
+        _log.info("disk has room again", free_bytes=report.room.free)
+    elif report.state is SpaceState.WARNING:
+        _log.warning("disk is filling up", free_bytes=report.room.free, advice=report.advice)
+    else:
+        _log.error("disk is nearly full", free_bytes=report.room.free, advice=report.advice)

@@ -116,6 +116,7 @@ class Binder:
             kind=route.kind,
             interval_s=route.interval_s,
             sampling=Sampling.INSTANT,
+            rollover_wh=route.rollover_wh,
         )
         self._book.put_device(device)
         self._on_new(device)

@@ -72,6 +72,17 @@ class Intake:
         for mark in receipts:
             self._receipts[mark >> 32] = mark
 
+    def count_refused(self, prepared: Prepared) -> None:
+        """A group could not be made durable; it is held, and its sender not told.
+
+        What was set aside of it is counted as such already.
+        """
+        self._tally.refused += len(prepared.batch)
+
+    def count_again(self, prepared: Prepared) -> None:
+        """A refused group was taken after all: it came in twice, as when it is sent again."""
+        self._tally.received += len(prepared.batch)
+
     def take_in(self, messages: Sequence[RawMessage]) -> Prepared:
         """Columns of all that can be trusted in a group of messages, in order.
 

@@ -26,7 +26,10 @@ class Tally:
     stored: int = 0
     duplicate: int = 0
     refused: int = 0
-    """Values that could not be made durable; their sender was not told that they were."""
+    """Values that could not be made durable; their sender was not told that they were.
+
+    Those that are taken later are counted as received once more then.
+    """
     quarantined_by_code: Counter[str] = field(default_factory=Counter)
     by_source: Counter[str] = field(default_factory=Counter)
     """Messages by source."""

@@ -16,8 +16,12 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 1
-"""Raised with every change of a table; a newer one than this is refused."""
+SCHEMA_VERSION = 3
+"""Raised with every change of a table; a newer one than this is refused.
+
+Version 2 added ``devices.rollover_wh`` and ``counter_decisions``; version 3 ``names_mark`` and the
+checksums of ``quarantine``. A column that is added to a table may be null: see ``upgrade``.
+"""
 
 metadata = MetaData()
 
@@ -47,6 +51,7 @@ devices = Table(
     Column("sampling", String(16), nullable=False),
     Column("is_production", Boolean, nullable=False),
     Column("is_direction_swapped", Boolean, nullable=False),
+    Column("rollover_wh", Float),
 )
 
 series = Table(
@@ -58,6 +63,24 @@ series = Table(
     UniqueConstraint("device", "quantity"),
     # Otherwise SQLite gives the id of the newest row again once that row is deleted.
     sqlite_autoincrement=True,
+)
+
+counter_decisions = Table(
+    "counter_decisions",
+    metadata,
+    Column("series_id", Integer, primary_key=True, autoincrement=False),
+    Column("at_us", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False),
+    Column("growth", Float),
+    Column("decided_at_us", BigInteger, nullable=False),
+)
+
+names_mark = Table(
+    "names_mark",
+    metadata,
+    Column("serial", BigInteger, nullable=False),
+    Column("digest", BigInteger, nullable=False),
+    Column("crc", BigInteger, nullable=False),
 )
 
 quarantine = Table(
@@ -72,5 +95,8 @@ quarantine = Table(
     Column("code", String(32), nullable=False),
     Column("detail", String(512), nullable=False),
     Column("replayed_at_us", BigInteger),
+    # Null only in rows of an older version, until they are brought up to date.
+    Column("crc", BigInteger),
+    Column("replayed_crc", BigInteger),
     Index("quarantine_by_time", "received_at_us"),
 )

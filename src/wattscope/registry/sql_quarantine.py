@@ -1,20 +1,39 @@
-"""What was set aside, in SQL: looked at, counted, replayed, and capped in age and size."""
+"""What was set aside, in SQL: looked at, counted, replayed, and capped in age and size.
+
+Every row carries checksums. One that is not what was written is listed as damaged, is never
+replayed, and is said in the damages of the database; its content is never shown.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, select
 
 from wattscope.core.time_grid import US_PER_DAY
 from wattscope.ports import Quarantined
 from wattscope.registry.database import Database
 from wattscope.registry.schema import quarantine
+from wattscope.registry.shelf_rows import (
+    INSERT,
+    SELECT,
+    ShelfRow,
+    item_of,
+    read_sound,
+    sum_replay,
+    sum_row,
+)
 
 MAX_AGE_US = 30 * US_PER_DAY
 MAX_BYTES = 1_000_000_000
+DAMAGED = Quarantined(
+    "", "", b"", 0, "damaged", "this row of the registry is not what was written; look at the disk"
+)
+"""Stands in the list for every item that is damaged."""
 _PRUNE_EVERY = 1000
 
 
@@ -42,21 +61,14 @@ class SqlQuarantine:
         """Shelve the items of one log record, and now and then drop the oldest beyond the caps."""
         if not items:
             return
-        statement = insert(quarantine).prefix_with("OR IGNORE")
-        rows = [
-            {
-                "key": _make_key(item, offset, index),
-                "source": item.source[:64],
-                "topic": item.topic[:512],
-                "payload": item.payload,
-                "received_at_us": item.received_at_us,
-                "code": item.code,
-                "detail": item.detail[:512],
-            }
-            for index, item in enumerate(items)
-        ]
         with self._database.begin() as connection:
-            connection.execute(statement, rows)
+            raw = _raw_of(connection)
+            [(last,)] = raw.execute("SELECT max(id) FROM quarantine").fetchall()
+            rows = [
+                _make_row((last or 0) + 1 + index, _make_key(item, offset, index), item)
+                for index, item in enumerate(items)
+            ]
+            raw.executemany(INSERT, rows)
         self._since_prune += len(rows)
         if self._since_prune >= _PRUNE_EVERY:
             self._since_prune = 0
@@ -64,36 +76,63 @@ class SqlQuarantine:
 
     def list_newest(self, limit: int, code: str | None = None) -> list[ShelvedItem]:
         """The newest items, newest first."""
-        query = select(quarantine).order_by(quarantine.c.id.desc()).limit(limit)
-        if code is not None:
-            query = query.where(quarantine.c.code == code)
+        where, values = ("", ()) if code is None else (" WHERE code = ?", (code,))
         with self._database.begin() as connection:
-            return [_item_from(row) for row in connection.execute(query)]
+            query = f"{SELECT}{where} ORDER BY id DESC LIMIT ?"
+            rows = _raw_of(connection).execute(query, (*values, limit)).fetchall()
+        return [self._open_row(row) for row in rows]
 
     def list_unreplayed(self, code: str | None = None) -> list[ShelvedItem]:
-        """Items that were not replayed yet, oldest first."""
-        query = select(quarantine).where(quarantine.c.replayed_at_us.is_(None))
-        if code is not None:
-            query = query.where(quarantine.c.code == code)
+        """Items that were not replayed yet, oldest first; without damaged ones."""
+        where, values = ("", ()) if code is None else (" AND code = ?", (code,))
         with self._database.begin() as connection:
-            return [_item_from(row) for row in connection.execute(query.order_by(quarantine.c.id))]
+            query = f"{SELECT} WHERE replayed_at_us IS NULL{where} ORDER BY id"
+            rows = _raw_of(connection).execute(query, values).fetchall()
+        return [one for one in map(self._open_row, rows) if one.item is not DAMAGED]
 
     def mark_replayed(self, ids: Sequence[int], at_us: int) -> None:
         """Note that items went through the pipeline again."""
-        if not ids:
-            return
-        # One statement a row: SQLite takes no list of more than some 32,000 parameters.
-        query = update(quarantine).where(quarantine.c.id == bindparam("number"))
         with self._database.begin() as connection:
-            connection.execute(
-                query.values(replayed_at_us=at_us), [{"number": number} for number in ids]
+            # One statement a row: SQLite takes no list of more than some 32,000 parameters.
+            _raw_of(connection).executemany(
+                "UPDATE quarantine SET replayed_at_us = ?, replayed_crc = ? WHERE id = ?",
+                [(at_us, sum_replay(number, at_us), number) for number in ids],
             )
 
     def count_by_code(self) -> dict[str, int]:
-        """Items on the shelf by reason code."""
-        query = select(quarantine.c.code, func.count()).group_by(quarantine.c.code)
+        """Items on the shelf by reason code.
+
+        A flipped bit in a code makes a group of its own, so one row of each group is checked, and
+        all of them where that one is damaged.
+        """
+        query = (
+            "SELECT CAST(code AS BLOB), count(*), min(id) FROM quarantine "
+            "GROUP BY CAST(code AS BLOB)"
+        )
+        counts: dict[str, int] = {}
         with self._database.begin() as connection:
-            return {code: int(count) for code, count in connection.execute(query)}
+            raw = _raw_of(connection)
+            for code, count, first in raw.execute(query).fetchall():
+                [row] = raw.execute(f"{SELECT} WHERE id = ?", (first,)).fetchall()
+                found = {DAMAGED.code: 0} if read_sound(row) is None else {code.decode(): count}
+                if DAMAGED.code in found:
+                    found = self._count_each(raw, code)
+                counts = {one: counts.get(one, 0) + found.get(one, 0) for one in counts | found}
+        return counts
+
+    def _count_each(self, raw: sqlite3.Connection, code: object) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for row in raw.execute(f"{SELECT} WHERE CAST(code AS BLOB) IS ?", (code,)):
+            found = self._open_row(row).item.code
+            counts[found] = counts.get(found, 0) + 1
+        return counts
+
+    def _open_row(self, row: tuple[Any, ...]) -> ShelvedItem:
+        sound = read_sound(row)
+        if sound is None:
+            self._database.note_damage(f"item {row[0]} of the quarantine is damaged and left out")
+            return ShelvedItem(row[0], DAMAGED, None)
+        return ShelvedItem(sound["id"], item_of(sound), sound["replayed_at_us"])
 
     def _prune(self, now_us: int) -> None:
         with self._database.begin() as connection:
@@ -113,13 +152,23 @@ def _make_key(item: Quarantined, offset: int, index: int) -> str:
     return digest.hexdigest()
 
 
-def _item_from(row: object) -> ShelvedItem:
-    item = Quarantined(
-        row.source,  # type: ignore[attr-defined]  # row of the quarantine table
-        row.topic,  # type: ignore[attr-defined]  # as above
-        row.payload,  # type: ignore[attr-defined]  # as above
-        row.received_at_us,  # type: ignore[attr-defined]  # as above
-        row.code,  # type: ignore[attr-defined]  # as above
-        row.detail,  # type: ignore[attr-defined]  # as above
-    )
-    return ShelvedItem(row.id, item, row.replayed_at_us)  # type: ignore[attr-defined]  # as above
+def _make_row(number: int, key: str, item: Quarantined) -> ShelfRow:
+    row = {
+        "id": number,
+        "key": key,
+        "source": item.source[:64],
+        "topic": item.topic[:512],
+        "payload": item.payload,
+        "received_at_us": item.received_at_us,
+        "code": item.code,
+        "detail": item.detail[:512],
+        "replayed_at_us": None,
+        "replayed_crc": None,
+    }
+    return row | {"crc": sum_row(row)}
+
+
+def _raw_of(connection: Connection) -> sqlite3.Connection:
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, sqlite3.Connection)  # noqa: S101  # the registry has no other
+    return raw

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from datetime import tzinfo
 from typing import Protocol
 
@@ -10,8 +11,9 @@ import duckdb
 import numpy as np
 
 from wattscope.compute.segments import SeriesRule
-from wattscope.core.time_grid import US_PER_S, load_zone
+from wattscope.core.time_grid import load_zone
 from wattscope.core.topology import Device, Series, Site
+from wattscope.stores.labels import Labels
 
 
 class SeriesNames(Protocol):
@@ -38,6 +40,8 @@ class Catalogue:
         """Rule of each series."""
         self.site_of: dict[int, str] = {}
         """Site of each series."""
+        self.labels = Labels.build([])
+        """Names of each series."""
         cursor.execute(
             "CREATE TABLE series_names (series_id INTEGER, site VARCHAR, device VARCHAR, "
             "quantity VARCHAR, unit VARCHAR, is_counter BOOLEAN)"
@@ -56,6 +60,7 @@ class Catalogue:
         devices = {device.id: device for device in self._names.list_devices()}
         self.rules = {one.id: _make_rule(one, devices[one.device]) for one in series}
         self.site_of = {one.id: one.site for one in series}
+        self.labels = Labels.build(series)
         columns = {
             "series_id": np.array([one.id for one in series], np.int32),
             "site": np.array([one.site for one in series], object),
@@ -75,17 +80,31 @@ class Catalogue:
         """Read everything again at the next ``refresh``, for changed sites and devices."""
         self._n_known = -1
 
+    def zone_names(self) -> dict[str, str]:
+        """Name of the time zone of each site."""
+        return {site.id: site.time_zone for site in self._names.list_sites()}
+
+    def find_series(
+        self, devices: frozenset[str] | None, quantities: frozenset[str] | None
+    ) -> list[int]:
+        """Series by the names of their device and quantity; None for any."""
+        if devices is None and quantities is None:
+            return sorted(self.rules)
+        return sorted(self.labels.find(devices, quantities))
+
+    def by_zone(self, series: Iterable[int]) -> dict[tzinfo, list[int]]:
+        """Known series in groups of equal time zone."""
+        zones = self.zones()
+        groups: dict[tzinfo, list[int]] = {}
+        for one in series:
+            if one in self.site_of:
+                groups.setdefault(zones[self.site_of[one]], []).append(one)
+        return groups
+
     def zones(self) -> dict[str, tzinfo]:
         """Time zone of each site."""
         return {site.id: load_zone(site.time_zone) for site in self._names.list_sites()}
 
 
 def _make_rule(series: Series, device: Device) -> SeriesRule:
-    quantity = series.quantity
-    return SeriesRule(
-        kind=quantity.kind,
-        sampling=device.sampling,
-        interval_us=int((device.interval_s or 0.0) * US_PER_S),
-        is_power=quantity.is_power,
-        is_energy=quantity.is_energy,
-    )
+    return SeriesRule.build(series, device)

@@ -13,39 +13,49 @@ from the log at the next start.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from wattscope.core.errors import QueryError
-from wattscope.core.findings import ReasonCode
-from wattscope.core.reading import Batch
-from wattscope.core.time_grid import US_PER_DAY, format_utc
-from wattscope.ports import LogRecord, Quarantined, Rollup, StoreReceipt, Table
+from wattscope.core.errors import TransientError
+from wattscope.core.reading import Batch, empty_batch
+from wattscope.core.time_grid import US_PER_DAY
+from wattscope.ports import LogRecord, StoreReceipt, Table
+from wattscope.stores import rule_book
+from wattscope.stores.bulk_load import are_all_newer
 from wattscope.stores.catalogue import Catalogue, SeriesNames
-from wattscope.stores.chunk_files import remove_strays
+from wattscope.stores.checked_files import CheckedFiles, FileDamage
+from wattscope.stores.conflicts import describe_conflicts
 from wattscope.stores.engine import DEFAULT_MEMORY_MB, open_engine
-from wattscope.stores.flush import Flusher
-from wattscope.stores.manifest import Manifest, load_manifest
-from wattscope.stores.rollup_reader import RollupReader
-from wattscope.stores.rows import fetch_batch, series_condition
-from wattscope.stores.snapshot import Generations, Snapshot
-from wattscope.stores.sql_guard import find_sql_fault
-from wattscope.stores.sql_session import prepare_views
+from wattscope.stores.flush import find_fresh
+from wattscope.stores.manifest import (
+    MANIFEST_NAME,
+    Manifest,
+    load_manifest,
+    save_manifest,
+)
+from wattscope.stores.questions import Questions
+from wattscope.stores.row_files import make_folder, remove_strays
+from wattscope.stores.snapshot import Snapshot
+from wattscope.stores.stored_values import find_stored
 from wattscope.stores.tail import Watermarks
+from wattscope.stores.tail_tables import Tails
+from wattscope.stores.upkeep.retention import Removal, RetentionRule, retain
+from wattscope.stores.upkeep.scrub import scrub_file
+from wattscope.stores.workbench import Workbench
 
 DEFAULT_TAIL_ROWS = 1_000_000
 QUERY_TIMEOUT_S = 30.0
 """Longest time for one question in SQL [s]."""
-_TAIL_COLUMNS = "(series_id INTEGER, measured_at TIMESTAMP, value DOUBLE, quality UTINYINT)"
 
 
-class DuckdbStore:
+class DuckdbStore(Questions):
     """The store port, embedded. Thread-safe; one process writes to a folder."""
 
     def __init__(  # noqa: PLR0913  # options are keyword-only
@@ -53,13 +63,14 @@ class DuckdbStore:
         folder: Path,
         names: SeriesNames,
         *,
-        chunk_us: int = US_PER_DAY,
+        chunk_us: int = 7 * US_PER_DAY,
         tail_rows: int = DEFAULT_TAIL_ROWS,
         memory_mb: int = DEFAULT_MEMORY_MB,
         threads: int = 1,
         query_timeout_s: float = QUERY_TIMEOUT_S,
         extra_tables: Mapping[str, Callable[[], Table]] | None = None,
         is_read_only: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Open the folder.
 
@@ -73,30 +84,29 @@ class DuckdbStore:
             query_timeout_s: Longest time for one question in SQL [s].
             extra_tables: More views for SQL, by name, read when asked.
             is_read_only: Never write a file.
+            monotonic: Clock that says when a file is due to be checked again [s].
         """
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         self._folder = folder
         self._tail_rows = tail_rows
         self._is_read_only = is_read_only
-        self._query_timeout_s = query_timeout_s
-        self._extra_tables = dict(extra_tables or {})
         self._engine = open_engine(folder, memory_mb=memory_mb, threads=threads)
         self._lock = threading.RLock()
-        self._generations = Generations()
-        self._manifest = load_manifest(folder, chunk_us)
+        self._manifest, self.faults = load_manifest(folder, chunk_us)
         if not is_read_only:
-            remove_strays(folder, self._manifest.files())
-        self.catalogue = Catalogue(names, self._engine.cursor())
-        self._writer = self._engine.cursor()
-        self._tails: tuple[str, ...] = ()
-        self._tail_spans: dict[str, set[int]] = {}
-        self._n_tail = 0
-        self._next_tail = 0
+            if self.faults or not (folder / MANIFEST_NAME).exists():
+                # Which of the files count is told by what was read; that is made whole first. And
+                # from the first file on, a manifest that is not there is a damage.
+                save_manifest(folder, self._manifest)
+            else:
+                remove_strays(folder, self._manifest.files())
+        catalogue = Catalogue(names, self._engine.cursor())
+        bench = Workbench.build(folder, self._engine, catalogue, CheckedFiles(folder, monotonic))
+        super().__init__(bench, dict(extra_tables or {}), query_timeout_s)
+        self._flusher = bench.flusher
+        self._tails = Tails(self._engine, self._manifest.chunk_us)
         self._written_offset = self._manifest.covered_offset
-        self._add_tail()
         self._marks = Watermarks()
-        self._rollups = RollupReader(self.catalogue)
-        self._flusher = Flusher(folder, self._engine, self.catalogue, self._generations)
         self._load_marks()
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────
@@ -115,55 +125,34 @@ class DuckdbStore:
     def _write_batch(self, batch: Batch) -> StoreReceipt:
         judged = self._marks.judge(batch, self._look_up)
         if len(judged.new):
-            self._insert(judged.new)
-        conflicts = _describe_conflicts(judged.conflicting, judged.kept_values)
+            self._tails.insert(judged.new)
+        conflicts = describe_conflicts(judged.conflicting, judged.kept_values)
         return StoreReceipt(len(judged.new), judged.n_duplicates, conflicts)
 
-    def _insert(self, rows: Batch) -> None:
-        tail = self._tails[-1]
-        columns = {
-            "series_id": rows.series_id,
-            "measured_at": rows.measured_at_us.view("datetime64[us]"),
-            "value": rows.value,
-            "quality": rows.quality,
-        }
-        self._writer.register("new_rows", columns)
-        self._writer.execute(f"INSERT INTO {tail} SELECT * FROM new_rows")  # noqa: S608  # our own table
-        self._writer.unregister("new_rows")
-        first = int(rows.measured_at_us.min()) // self._manifest.chunk_us
-        last = int(rows.measured_at_us.max()) // self._manifest.chunk_us
-        numbers = (
-            {first}
-            if first == last
-            else set(np.unique(rows.measured_at_us // self._manifest.chunk_us).tolist())
-        )
-        self._tail_spans[tail] |= {number * self._manifest.chunk_us for number in numbers}
-        self._n_tail += len(rows)
+    def load(self, batch: Batch) -> StoreReceipt:
+        """Take in many rows at once, past log and tail; they are durable when this returns.
+
+        For what can be brought again, such as files. Buckets follow with the next flush.
+        """
+        self.catalogue.refresh()
+        with self._flusher.exclusive():
+            with self._lock:
+                receipt, new = StoreReceipt(len(batch), 0), batch
+                if not are_all_newer(batch, self._marks):
+                    judged = self._marks.judge(batch, self._look_up)
+                    conflicts = describe_conflicts(judged.conflicting, judged.kept_values)
+                    receipt = StoreReceipt(len(judged.new), judged.n_duplicates, conflicts)
+                    new = judged.new
+                manifest = self._manifest
+            if len(new):
+                self._take_over(self._flusher.write_batch(manifest, new, manifest.covered_offset))
+                self._tails.flushed.raise_to(new.series_id, new.measured_at_us)
+            return receipt
 
     def _look_up(self, asked: Batch) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
         """Stored values under the keys of ``asked``."""
-        low, high = int(asked.measured_at_us.min()), int(asked.measured_at_us.max())
-        cursor = self._engine.cursor()
-        keys = {
-            "row": np.arange(len(asked)),
-            "series_id": asked.series_id,
-            "measured_at": asked.measured_at_us.view("datetime64[us]"),
-        }
-        cursor.register("asked", keys)
-        with self._generations.hold():
-            source = self._snapshot().source(low, high + 1)
-            answer = cursor.execute(
-                f"SELECT a.row, s.value FROM {source} s JOIN asked a "  # noqa: S608  # built of our own names
-                "ON s.series_id = a.series_id AND s.measured_at = a.measured_at "
-                "WHERE s.measured_at >= make_timestamp(?) AND s.measured_at <= make_timestamp(?)",
-                [low, high],
-            ).fetchnumpy()
-        cursor.close()
-        found = np.zeros(len(asked), np.bool_)
-        values = np.full(len(asked), np.nan)
-        found[answer["row"]] = True
-        values[answer["row"]] = np.ma.filled(answer["value"], np.nan)
-        return found, values
+        with self._asking() as (cursor, snapshot):
+            return find_stored(self._rows, cursor, snapshot, asked)
 
     # ── flushing ─────────────────────────────────────────────────────────────────────────────
 
@@ -180,34 +169,76 @@ class DuckdbStore:
     @property
     def is_flush_due(self) -> bool:
         """Whether the tail has grown enough to be flushed."""
-        return self._n_tail >= self._tail_rows
+        return self._tails.n_rows >= self._tail_rows
 
     def flush(self) -> int:
-        """Write the tail to chunk files and roll up the spans that are over.
+        """Write the tail to chunk files and take its rows into the kept buckets.
 
         Runs beside writing and asking; one at a time. Returns the covered offset.
+
+        Raises:
+            TransientError: The disk refused; what was written is right, the rest is tried again.
         """
+        try:
+            return self._flush()
+        except (OSError, duckdb.IOException) as fault:
+            raise TransientError(
+                f"store {self._folder}: cannot write a file ({fault}); free some space or check "
+                "the disk, nothing is lost: the log holds what is not yet in files"
+            ) from fault
+
+    def _flush(self) -> int:
         with self._flusher.exclusive():
             with self._lock:
-                # More than one where an earlier flush failed: none may be passed over.
-                full = [tail for tail in self._tails if self._tail_spans[tail]]
-                starts = {start for tail in full for start in self._tail_spans[tail]}
+                full = self._tails.take_up()
                 covered = self._written_offset
-                if full:
-                    self._n_tail = 0
-                if self._tails[-1] in full:
-                    self._add_tail()
-            manifest = self._flusher.write_tails(self._manifest, full, starts, covered)
+            before = self._manifest
+            rows = self._flusher.read_tails(full) if full else empty_batch()
+            manifest = self._flusher.write_batch(before, rows, covered)
+            fresh = find_fresh(rows, self._tails.flushed, before.chunk_us)
             with self._lock:
                 self._manifest = manifest
-                self._tails = tuple(tail for tail in self._tails if tail not in full)
-                for tail in full:
-                    del self._tail_spans[tail]
+                self._tails.let_go(full, rows)
             for tail in full:
-                self._generations.retire(partial(self._drop_tail, tail))
+                self._generations.retire(partial(self._tails.drop, tail))
+            rule_book.remember(self._folder, self.catalogue.rules)
+            # Rolled up before merged: fresh rows are added to what the older files said.
+            self._take_over(self._flusher.roll_up_spans(self._manifest, before, fresh))
             self._take_over(self._flusher.merge_parts(self._manifest))
-            self._take_over(self._flusher.roll_up_spans(self._manifest))
             return self._manifest.covered_offset
+
+    def reopen(self, series: int, from_us: int) -> None:
+        """Have the buckets of a series computed anew from an instant on: its rule has changed."""
+        self.catalogue.forget()
+        with self._flusher.exclusive():
+            outdated = {
+                span.start_us: {series}
+                for span in self._manifest.spans
+                if span.start_us + self._manifest.chunk_us > from_us
+            }
+            self._take_over(self._flusher.mark(self._manifest, outdated))
+            self.catalogue.refresh()
+            rule_book.remember(self._folder, self.catalogue.rules)
+
+    def retain(self, rules: Sequence[RetentionRule], now_us: int) -> list[Removal]:
+        """Remove what is older than the rules say; see ``stores.upkeep.retention``."""
+        with self._flusher.exclusive():
+            bench = Workbench.build(self._folder, self._engine, self.catalogue, self._files)
+            with self._lock:
+                busy = frozenset(self._tails.spans)
+            done = []
+            for manifest, removal in retain(bench, lambda: self._manifest, rules, now_us, busy):
+                self._take_over(manifest)
+                done.append(removal)
+            return done
+
+    def scrub(self) -> Iterator[FileDamage | None]:
+        """Check every file whole, one a step; damage is noted, and given when it is new."""
+        for note in list(self._manifest.notes()):
+            with self._generations.hold():
+                is_named = note.file in self._manifest.files()
+                found = scrub_file(self._files, note) if is_named else None
+            yield found
 
     def _take_over(self, manifest: Manifest) -> None:
         """Make a new manifest the current one; files it no longer names are removed in time."""
@@ -218,153 +249,79 @@ class DuckdbStore:
             self._generations.retire(lambda: self._remove_files(old))
 
     def _remove_files(self, files: set[str]) -> None:
+        self._files.forget(files)
+        self._sound.forget(files)
         for file in files:
             (self._folder / file).unlink(missing_ok=True)
 
-    def _drop_tail(self, tail: str) -> None:
-        self._engine.cursor().execute(f"DROP TABLE IF EXISTS {tail}")
-
-    def _add_tail(self) -> None:
-        name = f"tail_{self._next_tail}"
-        self._next_tail += 1
-        self._engine.cursor().execute(f"CREATE TABLE {name} {_TAIL_COLUMNS}")
-        self._tails = (*self._tails, name)
-        self._tail_spans[name] = set()
-
     # ── asking ───────────────────────────────────────────────────────────────────────────────
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> Table:
-        """The answer to one read-only SQL question over the views of ``docs/sql.md``.
+    def count_span_rows(self) -> dict[int, int]:
+        """Rows by start of the span [µs], rising; all of the tails' count in each of theirs."""
+        snapshot = self._snapshot()
+        counts = {
+            one.start_us: sum(part.rows for part in one.parts) for one in snapshot.manifest.spans
+        }
+        for start in snapshot.tail_spans:
+            counts[start] = counts.get(start, 0) + self._tails.n_rows
+        return dict(sorted(counts.items()))
 
-        Raises:
-            QueryError: More than one statement, one that would change something, wrong SQL, or
-                an answer that takes longer than ``QUERY_TIMEOUT_S``.
-        """
-        self.catalogue.refresh()
-        with self._generations.hold():
-            snapshot = self._snapshot()
-            cursor = self._engine.cursor()
-            limit = threading.Timer(self._query_timeout_s, cursor.interrupt)
-            limit.start()
-            try:
-                fault = find_sql_fault(cursor, sql)
-                if fault is not None:
-                    raise QueryError(fault)
-                prepare_views(cursor, sql, snapshot, self._rollups, self._extra_tables)
-                answer = cursor.execute(sql, list(parameters))
-                names = tuple(column[0] for column in answer.description or ())
-                return Table(names, answer.fetchall())
-            except duckdb.InterruptException as error:
-                raise QueryError(
-                    f"the answer took longer than {self._query_timeout_s:g} s; ask for less, or "
-                    "for a coarser rollup"
-                ) from error
-            except duckdb.Error as error:
-                raise QueryError(str(error)) from error
-            finally:
-                limit.cancel()
-                limit.join()
-                cursor.close()
-
-    def read_raw(self, series: Sequence[int], start_us: int, end_us: int) -> Batch:
-        """Values in ``[start, end)``, ordered by series, then time."""
-        with self._generations.hold():
-            source = self._snapshot().source(start_us, end_us)
-            cursor = self._engine.cursor()
-            try:
-                return fetch_batch(
-                    cursor,
-                    source,
-                    f"{series_condition(series)} AND measured_at >= make_timestamp({start_us}) "
-                    f"AND measured_at < make_timestamp({end_us})",
-                )
-            finally:
-                cursor.close()
-
-    def roll_up(self, series: Sequence[int], level: str, start_us: int, end_us: int) -> Rollup:
-        """Buckets of a level (``1m``, ``15m``, ``1h``, ``1d``) that begin in ``[start, end)``."""
-        self.catalogue.refresh()
-        with self._generations.hold():
-            cursor = self._engine.cursor()
-            try:
-                return self._rollups.read(
-                    cursor, self._snapshot(), tuple(series), level, start_us, end_us
-                )
-            finally:
-                cursor.close()
-
-    def time_range(self) -> tuple[int, int] | None:
-        """The oldest and the newest stored instant [µs]; None for an empty store."""
-        with self._generations.hold():
-            cursor = self._engine.cursor()
-            source = self._snapshot().source()
-            low, high = cursor.execute(
-                f"SELECT epoch_us(min(measured_at)), epoch_us(max(measured_at)) FROM {source}"  # noqa: S608  # our own names
-            ).fetchall()[0]
-            cursor.close()
-        return None if low is None else (int(low), int(high))
-
-    def last_rows(self) -> Batch:
-        """The newest row of every series."""
-        with self._generations.hold():
-            cursor = self._engine.cursor()
-            try:
-                return self._rollups.last_rows(cursor, self._snapshot())
-            finally:
-                cursor.close()
+    @property
+    def chunk_us(self) -> int:
+        """Length of a span [µs]."""
+        return self._manifest.chunk_us
 
     def is_outdated(self) -> bool:
         """Whether another process has put a newer manifest in place since this one was opened."""
-        return load_manifest(self._folder, self._manifest.chunk_us) != self._manifest
+        return load_manifest(self._folder, self._manifest.chunk_us)[0] != self._manifest
 
     def describe(self) -> dict[str, int]:
         """Sizes for the health page."""
         manifest = self._manifest
         parts = [part for span in manifest.spans for part in span.parts]
+        damages = self._files.damages
         return {
-            "tail_rows": self._n_tail,
+            "tail_rows": self._tails.n_rows,
             "chunks": len(parts),
             "chunk_rows": sum(part.rows for part in parts),
             "bytes": sum(part.size_bytes for part in parts),
             "covered_offset": manifest.covered_offset,
             "written_offset": self._written_offset,
+            "damaged_files": len(damages),
+            "damaged_rows": sum(one.rows for one in damages),
+            "lost_rows": sum(loss.rows for span in manifest.spans for loss in span.lost),
         }
 
     def close(self) -> None:
         """Flush and release the files."""
         if not self._is_read_only:
-            self.flush()
+            # On a full disk the log holds what stays in memory, and gives it at the next start.
+            with suppress(TransientError):
+                self.flush()
         with self._lock:
             self._engine.close()
 
     def _snapshot(self) -> Snapshot:
         with self._lock:
-            spans = frozenset().union(*self._tail_spans.values())
-            return Snapshot(self._folder, self._manifest, self._tails, spans)
+            tails = self._tails
+            return Snapshot(
+                self._manifest, tails.names, tails.spans, tails.find_first(), tails.late
+            )
 
     def _load_marks(self) -> None:
         self.catalogue.refresh()
+        self._take_over_rules()
         newest = self.last_rows()
         self._marks.raise_to(newest.series_id, newest.measured_at_us)
+        self._tails.flushed.raise_to(newest.series_id, newest.measured_at_us)
 
-
-def _describe_conflicts(rows: Batch, kept: npt.NDArray[np.float64]) -> tuple[Quarantined, ...]:
-    """What is kept aside for rows whose key already has another value."""
-    return tuple(
-        Quarantined(
-            source="store",
-            topic=f"series/{series_id}",
-            payload=repr(value).encode(),
-            received_at_us=t,
-            code=ReasonCode.CONFLICT.value,
-            detail=f"series {series_id} at {format_utc(t)} already has {stored!r}, "
-            f"{value!r} came later; the first is kept",
-        )
-        for series_id, t, value, stored in zip(
-            rows.series_id.tolist(),
-            rows.measured_at_us.tolist(),
-            rows.value.tolist(),
-            kept.tolist(),
-            strict=True,
-        )
-    )
+    def _take_over_rules(self) -> None:
+        """Have what was made with other rules than today's made anew."""
+        changed = rule_book.find_changed(self._folder, self.catalogue.rules)
+        if changed:
+            outdated = {span.start_us: changed for span in self._manifest.spans}
+            self._manifest = self._flusher.with_outdated(self._manifest, outdated)
+        if not self._is_read_only:
+            if changed:
+                save_manifest(self._folder, self._manifest)
+            rule_book.remember(self._folder, self.catalogue.rules)

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+import msgspec
+import numpy as np
 
-from wattscope.ports import Rollup
+from wattscope.core.reading import Batch
 from wattscope.stores.catalogue import Catalogue
-from wattscope.stores.chunk_files import write_parts, write_query, write_rollup
-from wattscope.stores.manifest import Manifest, Span, SpanRollups, save_manifest
-from wattscope.stores.rollup_reader import RollupReader
-from wattscope.stores.rows import lead_query, time_condition
-from wattscope.stores.snapshot import Generations, Snapshot
-from wattscope.stores.views import FINE_LEVELS, ChunkFile, rows_source
+from wattscope.stores.checked_files import CheckedFiles
+from wattscope.stores.labels import Labels
+from wattscope.stores.lateness import find_outdated
+from wattscope.stores.manifest import Manifest, Part, Span, save_manifest
+from wattscope.stores.row_files import write_rows
+from wattscope.stores.row_reader import RowReader, order_by_series
+from wattscope.stores.rows import fetch_batch
+from wattscope.stores.snapshot import Snapshot
+from wattscope.stores.span_rollups import SpanRoller
+from wattscope.stores.sql.views import rows_source
+from wattscope.stores.tail import Watermarks
 
+PARALLEL_ROWS = 500_000
+"""Fewer rows than this are written by one thread."""
+N_WRITERS = 2
 MAX_PARTS = 8
-"""A span with more files than this is merged even while it is the newest."""
+"""So many small parts of the newest span become one when there are more."""
 
 
 class Flusher:
@@ -31,13 +41,16 @@ class Flusher:
         folder: Path,
         engine: duckdb.DuckDBPyConnection,
         catalogue: Catalogue,
-        generations: Generations,
+        files: CheckedFiles,
+        rows: RowReader,
+        roller: SpanRoller,
     ) -> None:
         self._folder = folder
         self._engine = engine
         self._catalogue = catalogue
-        self._generations = generations
-        self._rollups = RollupReader(catalogue)
+        self._files = files
+        self._rows = rows
+        self._roller = roller
         self._turn = threading.Lock()
 
     @contextmanager
@@ -46,124 +59,218 @@ class Flusher:
         with self._turn:
             yield
 
-    def write_tails(
-        self, manifest: Manifest, tails: Sequence[str], span_starts: Iterable[int], covered: int
-    ) -> Manifest:
-        """Write the tails' rows as new parts of their spans; afterwards the log may forget them."""
-        if not tails:
+    def read_tails(self, tails: Sequence[str]) -> Batch:
+        """All rows of the tails."""
+        cursor = self._engine.cursor()
+        rows = fetch_batch(cursor, rows_source([], tails), "true")
+        cursor.close()
+        return rows
+
+    def write_batch(self, manifest: Manifest, rows: Batch, covered: int) -> Manifest:
+        """Write rows that are nowhere yet as new parts of their spans.
+
+        Afterwards the log may forget what is below ``covered``. Kept buckets that the rows change
+        are marked.
+        """
+        if not len(rows):
             if covered != manifest.covered_offset:
                 manifest = manifest.with_spans({}, covered)
                 save_manifest(self._folder, manifest)
             return manifest
         self._catalogue.refresh()
-        cursor = self._engine.cursor()
-        known = {span.start_us: span for span in manifest.spans}
-        changed: dict[int, Span] = {}
-        for start in sorted(span_starts):
-            path = self._new_path("rows", start, manifest.version + 1)
-            where = time_condition(start, start + manifest.chunk_us)
-            parts = write_parts(cursor, path, rows_source([], tails), where)
-            if parts:
-                old = known.get(start, Span(start, ()))
-                changed[start] = Span(start, (*old.parts, *parts))
-        cursor.close()
-        changed |= _reopen_followers(manifest, changed)
-        manifest = manifest.with_spans(changed, covered)
+        labels = self._catalogue.labels
+        known = Snapshot.of_files(manifest)
+
+        def write(start: int, part_rows: Batch) -> Span:
+            path = self._new_path(start, manifest.version + 1)
+            parts = write_rows(path, [labels.order(part_rows)], labels)
+            old = known.span_at(start) or Span(start, ())
+            return msgspec.structs.replace(old, parts=(*old.parts, *parts))
+
+        spans = list(split_by_span(rows, manifest.chunk_us))
+        changed = dict(zip((start for start, _ in spans), _at_once(write, spans), strict=True))
+        manifest = self._mark_outdated(manifest.with_spans(changed, covered), rows)
         save_manifest(self._folder, manifest)
         return manifest
 
+    def _mark_outdated(self, manifest: Manifest, rows: Batch) -> Manifest:
+        """Say which kept buckets the new rows have changed."""
+        rolled = [span for span in manifest.spans if span.rollups is not None]
+        if not rolled:
+            return manifest
+        if int(rows.measured_at_us.min()) >= rolled[-1].start_us + manifest.chunk_us:
+            return manifest
+        cursor = self._engine.cursor()
+        outdated = find_outdated(cursor, manifest, self._rows, rows)
+        cursor.close()
+        return self.with_outdated(manifest, outdated)
+
+    @staticmethod
+    def with_outdated(manifest: Manifest, outdated: dict[int, set[int]]) -> Manifest:
+        """The manifest with more series marked, by start of the span."""
+        spans = []
+        for span in manifest.spans:
+            # What retention removed cannot be computed anew.
+            series = outdated.get(span.start_us, set()).difference(span.retired)
+            if series and span.rollups is not None:
+                both = tuple(sorted(series | set(span.rollups.outdated)))
+                rollups = msgspec.structs.replace(span.rollups, outdated=both)
+                spans.append(msgspec.structs.replace(span, rollups=rollups))
+            else:
+                spans.append(span)
+        return msgspec.structs.replace(manifest, spans=tuple(spans))
+
+    def mark(self, manifest: Manifest, outdated: dict[int, set[int]]) -> Manifest:
+        """Durably say that buckets of some series are to be computed anew, by start of the span."""
+        marked = self.with_outdated(manifest.with_spans({}, manifest.covered_offset), outdated)
+        save_manifest(self._folder, marked)
+        return marked
+
     def merge_parts(self, manifest: Manifest) -> Manifest:
-        """Merge the parts of spans that are over, or that have grown too many."""
+        """Merge the parts of spans that are over, and small ones where they have grown many."""
         newest = manifest.spans[-1].start_us if manifest.spans else 0
         changed: dict[int, Span] = {}
         for span in manifest.spans:
-            n_allowed = MAX_PARTS if span.start_us == newest else 1
-            by_scale = Counter(part.scale for part in span.parts)
-            if by_scale and max(by_scale.values()) > n_allowed:
-                changed[span.start_us] = self._merge_span(manifest, span)
+            chosen = _choose_parts(span, is_newest=span.start_us == newest)
+            # A damaged file stays as it is: merged, its loss would be forgotten.
+            if chosen and all(one.note is None or self._files.is_sound(one.note) for one in chosen):
+                merged = self._merge(manifest, msgspec.structs.replace(span, parts=chosen))
+                others = tuple(part for part in span.parts if part not in chosen)
+                changed[span.start_us] = msgspec.structs.replace(span, parts=(*others, *merged))
         if not changed:
             return manifest
         manifest = manifest.with_spans(changed, manifest.covered_offset)
         save_manifest(self._folder, manifest)
         return manifest
 
-    def _merge_span(self, manifest: Manifest, span: Span) -> Span:
+    def _merge(self, manifest: Manifest, span: Span) -> tuple[Part, ...]:
+        """One file for each number of decimals from some parts of a span."""
         cursor = self._engine.cursor()
-        files = [ChunkFile(str(self._folder / part.file), part.scale) for part in span.parts]
-        path = self._new_path("rows", span.start_us, manifest.version + 1, "m")
-        parts = write_parts(cursor, path, rows_source(files, []))
-        cursor.close()
-        return Span(span.start_us, parts, span.rollups)
-
-    def roll_up_spans(self, manifest: Manifest) -> Manifest:
-        """Roll up the spans that are over, oldest first: each needs the ends of the one before."""
-        changed: dict[int, Span] = {}
-        n_before = manifest.version
-        for span in manifest.spans[:-1]:
-            if span.rollups is None:
-                current = manifest.with_spans(changed, manifest.covered_offset)
-                rollups = self._roll_up_span(current, span, n_before + 1)
-                changed[span.start_us] = Span(span.start_us, span.parts, rollups)
-        if not changed:
-            return manifest
-        manifest = manifest.with_spans(changed, manifest.covered_offset)
-        save_manifest(self._folder, manifest)
-        return manifest
-
-    def _roll_up_span(self, manifest: Manifest, span: Span, version: int) -> SpanRollups:
-        cursor = self._engine.cursor()
-        snapshot = Snapshot(self._folder, manifest, (), frozenset())
-        run = (span.start_us, span.start_us + manifest.chunk_us)
-        files: dict[str, str] = {}
-        low, high = run[0], run[1] - 1
-        for level in FINE_LEVELS:
-            rollup: Rollup = self._rollups.compute_run(cursor, snapshot, run, level)
-            path = self._new_path(f"rollup-{level}", span.start_us, version)
-            write_rollup(cursor, path, rollup)
-            files[level] = path.name
-            if len(rollup.bucket_start_us):
-                low = min(low, int(rollup.bucket_start_us.min()))
-                high = max(high, int(rollup.bucket_start_us.max()))
-        ends = self._write_ends(cursor, snapshot, span, version)
-        cursor.close()
-        return SpanRollups(files, ends, low, high)
-
-    def _write_ends(
-        self, cursor: duckdb.DuckDBPyConnection, snapshot: Snapshot, span: Span, version: int
-    ) -> str:
-        """The last rows of every series up to the span's end, carried on from the span before."""
-        lead = self._rollups.read_lead(cursor, snapshot, span.start_us)
-        cursor.register(
-            "lead_rows",
-            {
-                "series_id": lead.series_id,
-                "measured_at": lead.measured_at_us.view("datetime64[us]"),
-                "value": lead.value,
-                "quality": lead.quality,
-            },
+        path = self._new_path(span.start_us, manifest.version + 1, "m")
+        snapshot = Snapshot.of_files(
+            manifest.with_spans({span.start_us: span}, manifest.covered_offset)
         )
-        own = [ChunkFile(str(self._folder / part.file), part.scale) for part in span.parts]
-        source = rows_source(own, ["lead_rows"])
-        path = self._new_path("ends", span.start_us, version)
-        write_query(cursor, path, lead_query(source))
-        cursor.unregister("lead_rows")
-        return path.name
+        labels = self._catalogue.labels
+        parts = write_rows(path, self._read_in_order(cursor, snapshot, span, labels), labels)
+        cursor.close()
+        return parts
 
-    def _new_path(self, kind: str, start_us: int, version: int, mark: str = "") -> Path:
-        return self._folder / f"{kind}-{start_us // 1_000_000}-{version}{mark}.parquet"
+    def _read_in_order(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        snapshot: Snapshot,
+        span: Span,
+        labels: Labels,
+    ) -> Iterator[Batch]:
+        """A span's rows in the order of files, some series at a time."""
+        end_us = span.start_us + snapshot.manifest.chunk_us
+        for group in self._rows.series_groups(
+            cursor, snapshot, span.start_us, end_us, labels.sort_key
+        ):
+            yield labels.order(self._rows.read(cursor, snapshot, group, span.start_us, end_us))
+
+    def roll_up_spans(
+        self, manifest: Manifest, before: Manifest, fresh: Mapping[int, Batch]
+    ) -> Manifest:
+        """Roll up spans that never were, and again the series whose buckets are outdated.
+
+        Args:
+            manifest: With all rows.
+            before: The manifest before the newest rows were written.
+            fresh: Of the newest rows, by start of the span, those of series whose other rows are
+                all older; their buckets are added to the kept ones.
+        """
+        changed: dict[int, Span] = {}
+        known = self._files.damages
+        for span in manifest.spans:
+            if any(self._files.is_damaged(part.note) for part in span.parts if part.note):
+                # Neither this span nor a later one: their buckets would be those of lost rows.
+                break
+            if span.rollups is None or span.rollups.outdated:
+                rows = _unless_outdated(fresh.get(span.start_us), before, span)
+                rollups = self._roller.roll_up(manifest, span, fresh=rows, before=before)
+                if self._files.damages != known:
+                    break
+                changed[span.start_us] = msgspec.structs.replace(span, rollups=rollups)
+        if not changed:
+            return manifest
+        manifest = manifest.with_spans(changed, manifest.covered_offset)
+        save_manifest(self._folder, manifest)
+        return manifest
+
+    def _new_path(self, start_us: int, version: int, mark: str = "") -> Path:
+        return self._folder / f"rows-{start_us // 1_000_000}-{version}{mark}.parquet"
 
 
-def _reopen_followers(manifest: Manifest, changed: dict[int, Span]) -> dict[int, Span]:
-    """Spans behind a changed one whose rollups or ends may have changed with it.
-
-    A span's first segments begin in the span before, and its ends carry on that span's; so every
-    later span is rolled up again when history changes below it.
-    """
-    if not changed:
+def find_fresh(rows: Batch, flushed: Watermarks, chunk_us: int) -> dict[int, Batch]:
+    """Rows of series that have only newer ones among them, ordered, by start of the span."""
+    if not len(rows):
         return {}
-    first = min(changed)
-    return {
-        span.start_us: Span(span.start_us, span.parts)
-        for span in manifest.spans
-        if span.start_us > first and span.start_us not in changed and span.rollups is not None
-    }
+    ordered = order_by_series(rows)
+    ids, starts = np.unique(ordered.series_id, return_index=True)
+    is_fresh = ordered.measured_at_us[starts] > flushed.newest_of(ids)
+    chosen = ordered.take(np.isin(ordered.series_id, ids[is_fresh]))
+    return dict(split_by_span(chosen, chunk_us)) if len(chosen) else {}
+
+
+def _choose_parts(span: Span, *, is_newest: bool) -> tuple[Part, ...]:
+    """The parts of a span to merge; none where that is not worth it yet.
+
+    A span that is over becomes one part. In the newest only the smallest parts are merged, so that
+    a row is written again a few times at most, however long the span is.
+    """
+    by_scale: dict[int | None, list[Part]] = {}
+    for part in span.parts:
+        by_scale.setdefault(part.scale, []).append(part)
+    is_old = any(part.note is None for part in span.parts)
+    if not is_newest or is_old:
+        is_due = is_old or any(len(parts) > 1 for parts in by_scale.values())
+        return span.parts if is_due else ()
+    chosen: list[Part] = []
+    for parts in by_scale.values():
+        if len(parts) > MAX_PARTS:
+            chosen += sorted(parts, key=lambda part: part.rows)[:MAX_PARTS]
+    return tuple(chosen)
+
+
+def _unless_outdated(rows: Batch | None, before: Manifest, span: Span) -> Batch | None:
+    """Fresh rows, without series whose buckets were outdated before, or whose rows are gone."""
+    old = Snapshot.of_files(before).span_at(span.start_us)
+    if rows is None or old is None or old.rollups is None:
+        return None
+    left_out = np.array([*old.rollups.outdated, *old.retired], np.int64)
+    kept = rows.take(~np.isin(rows.series_id, left_out))
+    return kept if len(kept) else None
+
+
+def _at_once(write: Callable[[int, Batch], Span], spans: list[tuple[int, Batch]]) -> Iterator[Span]:
+    """Write spans, two at a time where there is much to do: encoding runs beside encoding."""
+    if sum(len(rows) for _, rows in spans) < PARALLEL_ROWS:
+        return iter([write(*span) for span in spans])
+    with ThreadPoolExecutor(N_WRITERS) as writers:
+        return writers.map(write, *zip(*spans, strict=True))
+
+
+def split_by_span(rows: Batch, chunk_us: int) -> Iterator[tuple[int, Batch]]:
+    """The rows by span, oldest first, each in their order."""
+    t = rows.measured_at_us
+    first, last = int(t.min()) // chunk_us, int(t.max()) // chunk_us
+    if first == last:
+        yield first * chunk_us, rows
+    elif (t[1:] >= t[:-1]).all():
+        # As they arrive: spans are stretches of rows, and nothing is copied.
+        edges = np.searchsorted(t, np.arange(first, last + 2) * chunk_us)
+        for number in np.flatnonzero(np.diff(edges)).tolist():
+            yield (first + number) * chunk_us, rows.take(slice(edges[number], edges[number + 1]))
+    else:
+        yield from _gather_by_span(rows, chunk_us)
+
+
+def _gather_by_span(rows: Batch, chunk_us: int) -> Iterator[tuple[int, Batch]]:
+    number = rows.measured_at_us // chunk_us
+    used = np.unique(number)
+    small = np.searchsorted(used, number).astype(np.uint16 if len(used) <= 1 << 16 else np.int64)
+    order = np.argsort(small, kind="stable")
+    edges = np.searchsorted(small[order], np.arange(len(used) + 1))
+    for at, one in enumerate(used.tolist()):
+        yield one * chunk_us, rows.take(order[edges[at] : edges[at + 1]])

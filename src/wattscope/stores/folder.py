@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from wattscope.core.errors import StorageError
+from wattscope.stores.row_files import sync_folder
 
 
 class DataFolder:
@@ -55,7 +56,9 @@ class DataFolder:
             StorageError: Another program has it, or it cannot be written.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True, mode=0o750)
+            if not self.path.exists():
+                self.path.mkdir(parents=True, exist_ok=True, mode=0o750)
+                sync_folder(self.path.parent)
             fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         except OSError as fault:
             raise StorageError(

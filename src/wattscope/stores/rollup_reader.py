@@ -1,56 +1,58 @@
-"""Buckets for any series and range: stored ones where they are right, computed ones elsewhere."""
+"""Buckets for any series and range: kept ones where they are right, computed ones elsewhere."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import tzinfo
 
 import duckdb
 import numpy as np
 
 from wattscope.compute.rollups import (
-    ROLLUP_COLUMNS,
     concat_rollups,
     merge_rollups,
     roll_up,
+    select_buckets,
 )
 from wattscope.compute.segments import SeriesRule
-from wattscope.core.errors import QueryError
+from wattscope.core.errors import QueryError, StorageError
 from wattscope.core.reading import Batch, Int64Column, concat_batches, empty_batch
-from wattscope.core.time_grid import US_PER_HOUR, local_day_edges
+from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR, local_day_edges
 from wattscope.ports import Rollup
 from wattscope.stores.catalogue import Catalogue
-from wattscope.stores.rows import (
-    fetch_batch,
-    lead_query,
-    series_condition,
-    time_condition,
-    to_batch,
+from wattscope.stores.checked_files import CheckedFiles
+from wattscope.stores.manifest import RollupPart
+from wattscope.stores.rollup_files import place_parts, read_rollup, series_of
+from wattscope.stores.rollup_plan import (
+    LEVEL_US,
+    LEVELS,
+    ComputedStep,
+    Plan,
+    StoredStep,
+    make_plan,
 )
+from wattscope.stores.row_cut import cut_to_range
+from wattscope.stores.row_reader import RowReader
 from wattscope.stores.snapshot import Snapshot
-from wattscope.stores.views import (
-    FINE_LEVELS,
-    ROLLUP_COLUMNS_SQL,
-    ChunkFile,
-    rollup_source,
-    rows_source,
-)
 
-LEVELS = ("1m", "15m", "1h", "1d")
 MAX_BUCKETS = 2_000_000
 """More buckets than this in one answer are refused."""
+MAX_TAKEN_IN = 200_000
+"""Fewer buckets than this are taken into memory for SQL, where they may be already."""
+_NEAR_US = 26 * US_PER_HOUR
+"""No local day is longer."""
+_FINE = {"1m": "1m", "15m": "15m", "1h": "15m", "1d": "15m"}
+"""On which grid a level is computed from rows; local days begin on quarters of an hour."""
 
 
 class RollupReader:
     """Reads buckets from a snapshot."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, files: CheckedFiles, rows: RowReader) -> None:
         self._catalogue = catalogue
-
-    def zones(self) -> dict[str, tzinfo]:
-        """Time zone of each site."""
-        return self._catalogue.zones()
+        self._files = files
+        self._rows = rows
 
     def read(
         self,
@@ -58,138 +60,264 @@ class RollupReader:
         snapshot: Snapshot,
         series: tuple[int, ...],
         level: str,
-        start_us: int,
-        end_us: int,
+        range_us: tuple[int, int],
     ) -> Rollup:
-        """Buckets of a level that begin in ``[start, end)``.
+        """Buckets of a level that begin in ``[start, end)``, by series, then bucket.
 
         Raises:
             QueryError: Unknown level, or too many buckets.
         """
-        fine = "1m" if level == "1m" else "15m"
-        by_zone = self._edges_by_site(series, level, start_us, end_us)
-        low = min((int(edges[0]) for _, edges in by_zone), default=start_us)
-        high = max((int(edges[-1]) for _, edges in by_zone), default=end_us)
-        parts = concat_rollups(
-            [
-                self._read_stored(cursor, snapshot, series, fine, low, high),
-                self.compute_open(cursor, snapshot, series, fine),
-            ]
-        )
-        none = roll_up(empty_batch(), empty_batch(), {}, FINE_LEVELS[fine])
-        merged = [
-            merge_rollups(_of_series(parts, chosen), edges, FINE_LEVELS[fine])
-            for chosen, edges in by_zone
-        ]
-        return _finish(concat_rollups([none, *merged]))
+        merged = []
+        for members, edges in self._edges_by_site(series, level, *range_us):
+            parts = self._read_until_sure(cursor, snapshot, members, level, edges)
+            merged.append(merge_rollups(parts, edges, 1))
+        return _finish(concat_rollups([empty_rollup(), *merged]))
 
-    def compute_open(
-        self,
-        cursor: duckdb.DuckDBPyConnection,
-        snapshot: Snapshot,
-        series: Sequence[int] | None,
-        fine: str,
-    ) -> Rollup:
-        """Buckets of the open spans, computed from their rows.
-
-        All of them: a segment of a later span can reach back over a gap. Usually the newest span
-        alone is open.
-        """
-        computed = [
-            self.compute_run(cursor, snapshot, run, fine, series)
-            for run in _runs_of_open_spans(snapshot)
-        ]
-        none = roll_up(empty_batch(), empty_batch(), {}, FINE_LEVELS[fine])
-        return concat_rollups([none, *computed])
-
-    def compute_run(
-        self,
-        cursor: duckdb.DuckDBPyConnection,
-        snapshot: Snapshot,
-        run: tuple[int, int],
-        fine: str,
-        series: Sequence[int] | None = None,
-    ) -> Rollup:
-        """Buckets of the spans from ``run[0]`` to before ``run[1]`` [µs], as one stretch."""
-        start_us, end_us = run
-        condition = f"{series_condition(series)} AND {time_condition(start_us, end_us)}"
-        rows = fetch_batch(cursor, snapshot.source(start_us, end_us), condition)
-        lead = self.read_lead(cursor, snapshot, start_us, series)
-        rules = self._catalogue.rules
-        return roll_up(_known(rows, rules), _known(lead, rules), rules, FINE_LEVELS[fine])
-
-    def read_lead(
-        self,
-        cursor: duckdb.DuckDBPyConnection,
-        snapshot: Snapshot,
-        start_us: int,
-        series: Sequence[int] | None = None,
-    ) -> Batch:
-        """The last rows of each series before an instant at which a span begins."""
-        before = [span for span in snapshot.manifest.spans if span.start_us < start_us]
-        closed = {span.start_us for span in snapshot.closed_spans()}
-        if before and before[-1].rollups is not None and before[-1].start_us in closed:
-            ends = str(snapshot.folder / before[-1].rollups.ends)
-            return fetch_batch(cursor, rows_source([ChunkFile(ends)], []), series_condition(series))
-        if not any(start < start_us for start in snapshot.span_starts()):
-            return empty_batch()
-        source = snapshot.source(None, start_us)
-        where = f"measured_at < make_timestamp({start_us}) AND {series_condition(series)}"
-        return to_batch(cursor.execute(lead_query(source, where)).fetchnumpy())
-
-    def last_rows(self, cursor: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> Batch:
-        """The newest row of every series, whatever its quality."""
-        starts = snapshot.open_starts()
-        since = starts[0] if starts else None
-        lead = empty_batch() if since is None else self.read_lead(cursor, snapshot, since)
-        if since is None and snapshot.manifest.spans:
-            newest = snapshot.manifest.spans[-1]
-            lead = self.read_lead(cursor, snapshot, newest.start_us + 1)
-        answer = cursor.execute(
-            "SELECT series_id, max(measured_at) AS measured_at, "  # noqa: S608  # built of our own names
-            "arg_max(value, measured_at) AS value, arg_max(quality, measured_at) AS quality "
-            f"FROM {snapshot.source(since)} GROUP BY series_id"
-        ).fetchnumpy()
-        rows = to_batch(answer)
-        lead = lead.take(~np.isin(lead.series_id, rows.series_id))
-        is_newest = np.r_[lead.series_id[1:] != lead.series_id[:-1], True][: len(lead)]
-        return concat_batches([lead.take(is_newest), rows])
-
-    def _read_stored(
+    def _read_until_sure(
         self,
         cursor: duckdb.DuckDBPyConnection,
         snapshot: Snapshot,
         series: Sequence[int],
-        fine: str,
-        start_us: int,
-        end_us: int,
+        level: str,
+        edges: Int64Column,
     ) -> Rollup:
-        files = [
-            str(snapshot.folder / span.rollups.files[fine])
-            for span in snapshot.closed_spans()
-            if span.rollups is not None
-            and span.rollups.min_bucket_us < end_us
-            and span.rollups.max_bucket_us >= start_us
+        """All parts of an answer; planned anew when damage comes to light on the way."""
+        while True:
+            known = self._files.damages
+            plan = self.plan(snapshot, series, level, edges)
+            parts = self.read_parts(cursor, snapshot, plan, edges)
+            if self._files.damages == known:
+                return parts
+
+    def explain(
+        self, snapshot: Snapshot, series: tuple[int, ...], level: str, range_us: tuple[int, int]
+    ) -> tuple[Plan, ...]:
+        """The plans of ``read``, one for each group of series with the same edges."""
+        return tuple(
+            self.plan(snapshot, members, level, edges)
+            for members, edges in self._edges_by_site(series, level, *range_us)
+        )
+
+    def plan(
+        self, snapshot: Snapshot, series: Sequence[int], level: str, edges: Int64Column
+    ) -> Plan:
+        """Where the buckets between the first and the last edge come from."""
+        levels = list(reversed(LEVELS[: LEVELS.index(level) + 1]))
+        if level == "1d" and (edges % US_PER_HOUR).any():
+            # Where the offset from UTC is no whole hour, local days are no whole hours of UTC.
+            levels.remove("1h")
+        return make_plan(
+            snapshot,
+            self._files,
+            self._catalogue.zone_names(),
+            series,
+            levels,
+            (int(edges[0]), int(edges[-1])),
+        )
+
+    def read_for_sql(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        snapshot: Snapshot,
+        level: str,
+        series: Sequence[int],
+        range_us: tuple[int, int],
+    ) -> tuple[list[RollupPart], Rollup, Int64Column]:
+        """Buckets of a level for SQL: whole files that it may read itself, and all the others.
+
+        The same bucket may be in both, or in two files; its parts add up. The last column tells
+        where the values of the others begin [µs], by which parts of a bucket are put in order.
+        """
+        known = self._files.damages
+        direct: dict[str, RollupPart] = {}
+        others, places = [empty_rollup()], [np.empty(0, np.int64)]
+        for members, edges in self._edges_by_site(tuple(series), level, *range_us, is_open=True):
+            plan = self.plan(snapshot, members, level, edges)
+            taken = self._find_direct(snapshot, plan)
+            direct |= {step.part.note.file: step.part for step in taken}
+            rest = tuple(step for step in plan.stored if step.part.note.file not in direct)
+            parts = self.read_parts(cursor, snapshot, replace(plan, stored=rest), edges)
+            grid = edges if level == "1d" else edges_around(parts.bucket_start_us, LEVEL_US[level])
+            others.append(merge_rollups(parts, grid, 1))
+            places.append(_first_places(parts, others[-1], grid))
+        if self._files.damages != known:
+            return self.read_for_sql(cursor, snapshot, level, series, range_us)
+        return list(direct.values()), concat_rollups(others), np.concatenate(places)
+
+    def _find_direct(self, snapshot: Snapshot, plan: Plan) -> list[StoredStep]:
+        """Steps whose file SQL may read itself.
+
+        Near steps that it may not: a day of several spans has its parts from one side only, or in
+        the order of time.
+        """
+        chunk_us = snapshot.manifest.chunk_us
+        if sum(step.part.note.rows for step in plan.stored) <= MAX_TAKEN_IN:
+            return []
+        whole = [step for step in plan.stored if step.level == plan.level and self._is_whole(step)]
+        chosen = {step.part.note.file for step in whole}
+        near = [(step.start_us, step.end_us) for step in plan.computed]
+        near += [
+            (step.span_us, step.span_us + chunk_us)
+            for step in plan.stored
+            if step.part.note.file not in chosen
         ]
-        if not files:
-            return roll_up(empty_batch(), empty_batch(), {}, FINE_LEVELS[fine])
-        answer = cursor.execute(
-            f"SELECT {ROLLUP_COLUMNS_SQL} FROM {rollup_source(files, None)} "  # noqa: S608  # our own names
-            f"WHERE {series_condition(series)} "
-            "AND bucket_start_us >= ? AND bucket_start_us < ?",
-            [start_us, end_us],
-        ).fetchnumpy()
-        return Rollup(*(np.ma.filled(answer[name], np.nan) for name in ROLLUP_COLUMNS))
+        if plan.level != "1d":
+            return whole
+        return [
+            step
+            for step in whole
+            if not any(
+                start - _NEAR_US < step.span_us + chunk_us and step.span_us < end + _NEAR_US
+                for start, end in near
+            )
+        ]
+
+    def _is_whole(self, step: StoredStep) -> bool:
+        """Whether a step takes all series of a sound file."""
+        is_whole = len(step.series) == len(series_of(self._files, step.part))
+        return is_whole and self._files.is_sound(step.part.note)
+
+    def read_parts(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        snapshot: Snapshot,
+        plan: Plan,
+        edges: Int64Column,
+    ) -> Rollup:
+        """All parts of buckets of a plan, unmerged; ``coverage`` holds covered time [µs]."""
+        parts = [empty_rollup()]
+        for step in plan.stored:
+            try:
+                parts.append(self._read_stored(step, edges))
+            except StorageError:
+                parts += self._read_around(cursor, snapshot, step, plan.level, edges)
+        parts += [
+            self._compute(cursor, snapshot, step, plan.level, edges) for step in plan.computed
+        ]
+        if plan.tail:
+            parts.append(self._compute_tail(cursor, snapshot, plan.tail, plan.level))
+        return concat_rollups(parts)
+
+    def _read_around(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        snapshot: Snapshot,
+        step: StoredStep,
+        level: str,
+        edges: Int64Column,
+    ) -> list[Rollup]:
+        """What a damaged file held, from the rows; where those are gone, what of it is sound."""
+        span = snapshot.span_at(step.span_us)
+        gone = set() if span is None else set(step.series).intersection(span.retired)
+        rest = tuple(one for one in step.series if one not in gone)
+        again = ComputedStep(step.span_us, step.span_us + snapshot.manifest.chunk_us, rest)
+        found = [self._compute(cursor, snapshot, again, level, edges)]
+        if gone:
+            with contextlib.suppress(StorageError):
+                kept = replace(step, series=tuple(sorted(gone)))
+                found.append(self._read_stored(kept, edges, is_sound=False))
+        return found
+
+    def _read_stored(
+        self, step: StoredStep, edges: Int64Column, *, is_sound: bool = True
+    ) -> Rollup:
+        found = read_rollup(self._files, step.part, step.series)
+        if is_sound and self._files.is_damaged(step.part.note):
+            raise StorageError(f"{step.part.note.file} is damaged")
+        if step.level == "1d":
+            length = _day_lengths(found.bucket_start_us, edges)
+        else:
+            length = np.full(len(found.series_id), LEVEL_US[step.level], np.int64)
+        return replace(
+            found,
+            coverage=found.coverage * length,
+            bucket_start_us=place_parts(found, step.span_us),
+        )
+
+    def _compute(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        snapshot: Snapshot,
+        step: ComputedStep,
+        level: str,
+        edges: Int64Column,
+    ) -> Rollup:
+        """Buckets between the outer edges from the rows of some whole spans."""
+        fine = _FINE[level]
+        seen = snapshot if step.has_tail else snapshot.without_tails()
+        rows = self._rows.read(cursor, seen, step.series, step.start_us, step.end_us)
+        range_us = int(edges[0]), int(edges[-1])
+        found = self._roll_up(cursor, seen, rows, step.start_us, fine, range_us)
+        return replace(found, coverage=found.coverage * LEVEL_US[fine])
+
+    def _compute_tail(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        snapshot: Snapshot,
+        series: tuple[int, ...],
+        level: str,
+    ) -> Rollup:
+        """What the rows of the tails add to the buckets of the rows in files."""
+        fine = _FINE[level]
+        rows = self._rows.read_tails(cursor, snapshot, series)
+        found = self._roll_up(cursor, snapshot.without_tails(), rows, None, fine)
+        # Behind what files hold of the same bucket.
+        places = place_parts(found, snapshot.tail_first[found.series_id])
+        covered_us = found.coverage * LEVEL_US[fine]
+        return replace(found, coverage=covered_us, bucket_start_us=places)
+
+    def _roll_up(  # a step of two questions
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        seen: Snapshot,
+        rows: Batch,
+        since_us: int | None,
+        fine: str,
+        range_us: tuple[int, int] | None = None,
+    ) -> Rollup:
+        """Buckets of rows, with those before an instant (None: all in files) as their lead."""
+        if not len(rows):
+            return empty_rollup()
+        present = np.unique(rows.series_id).tolist()
+        lead = self._rows.find_lead(cursor, seen, present, since_us)
+        if range_us is not None:
+            lead, rows = cut_to_range(lead, rows, *range_us)
+        rules = self._catalogue.rules
+        return roll_up(known_rows(rows, rules), known_rows(lead, rules), rules, LEVEL_US[fine])
+
+    def last_rows(self, cursor: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> Batch:
+        """The newest row of every series, whatever its quality, by series."""
+        found = empty_batch()
+        seen: set[int] = set()
+        n_known = len(self._catalogue.rules)
+        for start in reversed(snapshot.span_starts()):
+            for rows in self._rows.read_all_of(cursor, snapshot, start, seen):
+                newest = rows.take(
+                    np.r_[rows.series_id[1:] != rows.series_id[:-1], True][: len(rows)]
+                )
+                found = concat_batches([found, newest])
+                seen |= set(newest.series_id.tolist())
+            if len(seen) >= n_known:
+                break
+        return found.take(np.argsort(found.series_id, kind="stable"))
 
     def _edges_by_site(
-        self, series: tuple[int, ...], level: str, start_us: int, end_us: int
+        self,
+        series: tuple[int, ...],
+        level: str,
+        start_us: int,
+        end_us: int,
+        *,
+        is_open: bool = False,
     ) -> list[tuple[tuple[int, ...], Int64Column]]:
-        """Series in groups of equal bucket edges."""
+        """Series in groups of equal bucket edges; ``is_open`` asks for the outer ones only."""
         if level not in LEVELS:
             raise QueryError(f"interval {level!r} is unknown; use one of {', '.join(LEVELS)}")
         if level != "1d":
-            size = FINE_LEVELS.get(level, US_PER_HOUR)
+            size = LEVEL_US[level]
             first, last = -(-start_us // size), -(-end_us // size)
+            if is_open:
+                return [(series, np.array([first, last], np.int64) * size)]
             if last - first > MAX_BUCKETS:
                 raise QueryError(
                     f"{last - first} buckets of {level} are too many; ask for a coarser interval "
@@ -197,50 +325,60 @@ class RollupReader:
                 )
             edges = np.arange(first, last + 1, dtype=np.int64) * size
             return [(series, edges)] if len(edges) > 1 else []
-        zones = self._catalogue.zones()
-        groups: dict[str, list[int]] = {}
-        for one in series:
-            if one not in self._catalogue.site_of:
-                continue
-            groups.setdefault(self._catalogue.site_of[one], []).append(one)
         found = []
-        for site, members in groups.items():
-            edges = local_day_edges(start_us, end_us, zones[site])
+        for zone, members in self._catalogue.by_zone(series).items():
+            edges = local_day_edges(start_us, end_us, zone)
             edges = edges[np.searchsorted(edges, start_us) :]
             if len(edges) > 1:
                 found.append((tuple(members), edges))
         return found
 
 
-def _of_series(parts: Rollup, series: tuple[int, ...]) -> Rollup:
-    rows = np.isin(parts.series_id, np.array(series, np.int32))
-    return Rollup(*(getattr(parts, name)[rows] for name in ROLLUP_COLUMNS))
+def empty_rollup() -> Rollup:
+    """No buckets."""
+    return _NO_BUCKETS
 
 
-def _finish(rollup: Rollup) -> Rollup:
-    """The merged buckets by series, then time; sums of shares may miss 0 or 1 by a rounding."""
-    order = np.lexsort((rollup.bucket_start_us, rollup.series_id))
-    ordered = Rollup(*(getattr(rollup, name)[order] for name in ROLLUP_COLUMNS))
-    return replace(ordered, coverage=np.clip(ordered.coverage, 0.0, 1.0))
-
-
-def _known(rows: Batch, rules: dict[int, SeriesRule]) -> Batch:
+def known_rows(rows: Batch, rules: dict[int, SeriesRule]) -> Batch:
     """Rows of known series: others were added after the catalogue was read, or are orphans."""
     ids = np.unique(rows.series_id)
     unknown = [one for one in ids.tolist() if one not in rules]
     return rows.take(~np.isin(rows.series_id, unknown)) if unknown else rows
 
 
-def _runs_of_open_spans(snapshot: Snapshot) -> list[tuple[int, int]]:
-    """Stretches of neighbouring open spans: start and end [µs]."""
-    chunk_us = snapshot.manifest.chunk_us
-    open_starts = set(snapshot.open_starts())
-    runs: list[tuple[int, int]] = []
-    is_running = False
-    for start in snapshot.span_starts():
-        if start in open_starts and is_running:
-            runs[-1] = (runs[-1][0], start + chunk_us)
-        elif start in open_starts:
-            runs.append((start, start + chunk_us))
-        is_running = start in open_starts
-    return runs
+def _first_places(parts: Rollup, merged: Rollup, edges: Int64Column) -> Int64Column:
+    """For each merged bucket the place of its first part with values, else its start [µs]."""
+    places = merged.bucket_start_us.copy()
+    chosen = select_buckets(parts, parts.count > 0)
+    slot = np.searchsorted(edges, chosen.bucket_start_us, side="right") - 1
+    inside = (slot >= 0) & (slot < len(edges) - 1)
+    keys = chosen.series_id[inside].astype(np.int64) << 32 | slot[inside]
+    order = np.lexsort((chosen.bucket_start_us[inside], keys))
+    used, first = np.unique(keys[order], return_index=True)
+    own_slot = np.searchsorted(edges, merged.bucket_start_us, side="right") - 1
+    own = merged.series_id.astype(np.int64) << 32 | own_slot
+    at = np.searchsorted(used, own)
+    found = (at < len(used)) & (used[np.minimum(at, len(used) - 1)] == own if len(used) else False)
+    places[found] = chosen.bucket_start_us[inside][order][first[at[found]]]
+    return places
+
+
+def edges_around(starts: Int64Column, size_us: int) -> Int64Column:
+    """Edges of just those buckets of a grid that have parts, however far apart they lie."""
+    floors = np.unique(starts // size_us) * size_us
+    return np.unique(np.r_[floors, floors + size_us])
+
+
+def _day_lengths(starts: Int64Column, edges: Int64Column) -> Int64Column:
+    at = np.clip(np.searchsorted(edges, starts, side="right") - 1, 0, len(edges) - 2)
+    return edges[at + 1] - edges[at]
+
+
+def _finish(rollup: Rollup) -> Rollup:
+    """The merged buckets by series, then time; sums of shares may miss 0 or 1 by a rounding."""
+    order = np.lexsort((rollup.bucket_start_us, rollup.series_id))
+    ordered = select_buckets(rollup, order)
+    return replace(ordered, coverage=np.clip(ordered.coverage, 0.0, 1.0))
+
+
+_NO_BUCKETS = roll_up(empty_batch(), empty_batch(), {}, US_PER_DAY)

@@ -10,7 +10,7 @@ import numpy as np
 
 from wattscope.compute.segments import LEAD_ROWS
 from wattscope.core.reading import Batch
-from wattscope.stores.views import ROW_COLUMNS
+from wattscope.stores.sql.views import ROW_COLUMNS
 
 
 def series_condition(series: Sequence[int] | None) -> str:

@@ -3,58 +3,84 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from wattscope.stores.manifest import Manifest, Span
-from wattscope.stores.views import ChunkFile, rows_source
+import numpy as np
+import numpy.typing as npt
+
+from wattscope.stores.manifest import Manifest, Part, Span
+
+NOT_THERE = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """One moment of the store; names of files and tables only."""
 
-    folder: Path
     manifest: Manifest
     tails: tuple[str, ...]
     tail_spans: frozenset[int]
     """Starts of the spans [µs] that have rows in the tails."""
+    tail_first: npt.NDArray[np.int64]
+    """Oldest instant [µs] in the tails by series id; ``NOT_THERE`` for those without rows."""
+    late: frozenset[int] = frozenset()
+    """Series with rows in the tails that are not newer than all of theirs in files."""
 
-    def source(self, start_us: int | None = None, end_us: int | None = None) -> str:
-        """Sub-query over all rows; files that lie wholly outside ``[start, end)`` are left out."""
-        files = [
-            ChunkFile(str(self.folder / part.file), part.scale)
-            for span in self.manifest.spans
+    @classmethod
+    def of_files(cls, manifest: Manifest) -> Snapshot:
+        """What the files hold, without any tail."""
+        return cls(manifest, (), frozenset(), np.empty(0, np.int64))
+
+    def without_tails(self) -> Snapshot:
+        """The files alone."""
+        return Snapshot.of_files(self.manifest)
+
+    def spans_of_tails(self, series: frozenset[int]) -> dict[int, int]:
+        """Start of the oldest span with rows in the tails, of those series that have any [µs]."""
+        ids = np.array([one for one in series if one < len(self.tail_first)], np.int64)
+        first = self.tail_first[ids]
+        there = first != NOT_THERE
+        starts = first[there] // self.manifest.chunk_us * self.manifest.chunk_us
+        return dict(zip(ids[there].tolist(), starts.tolist(), strict=True))
+
+    def parts_between(self, start_us: int, end_us: int) -> list[Part]:
+        """Chunk files that may have rows in ``[start, end)``, oldest span first."""
+        return [
+            part
+            for span in self._spans_between(start_us, end_us)
             for part in span.parts
-            if (end_us is None or part.min_us < end_us)
-            and (start_us is None or part.max_us >= start_us)
+            if part.min_us < end_us and part.max_us >= start_us
         ]
-        return rows_source(files, self.tails)
+
+    def _spans_between(self, start_us: int, end_us: int) -> Iterator[Span]:
+        spans = self.manifest.spans
+        first = bisect_left(spans, start_us - self.manifest.chunk_us + 1, key=_start_of)
+        for span in spans[first:]:
+            if span.start_us >= end_us:
+                return
+            yield span
+
+    def has_tail_between(self, start_us: int, end_us: int) -> bool:
+        """Whether the tails may have rows in ``[start, end)``."""
+        chunk_us = self.manifest.chunk_us
+        return any(start < end_us and start + chunk_us > start_us for start in self.tail_spans)
+
+    def span_at(self, start_us: int) -> Span | None:
+        """The span of files that begins at an instant."""
+        spans = self.manifest.spans
+        at = bisect_left(spans, start_us, key=_start_of)
+        return spans[at] if at < len(spans) and spans[at].start_us == start_us else None
 
     def span_starts(self) -> list[int]:
         """Starts of all spans that have rows anywhere, rising [µs]."""
         return sorted({span.start_us for span in self.manifest.spans} | self.tail_spans)
 
-    def open_starts(self) -> list[int]:
-        """Starts of the spans whose buckets must be computed from rows.
 
-        A span is open while it has no rollups, and while the tails hold rows of it or of any span
-        before it: the first segment of a series begins at its last row, however long ago.
-        """
-        stored = {span.start_us for span in self.manifest.spans if span.rollups is not None}
-        touched = min(self.tail_spans, default=None)
-        return [
-            start
-            for start in self.span_starts()
-            if start not in stored or (touched is not None and start >= touched)
-        ]
-
-    def closed_spans(self) -> list[Span]:
-        """Spans whose stored rollups are right."""
-        open_starts = set(self.open_starts())
-        return [span for span in self.manifest.spans if span.start_us not in open_starts]
+def _start_of(span: Span) -> int:
+    return span.start_us
 
 
 class Generations:

@@ -1,4 +1,4 @@
-"""The newest rows in memory, and the judgement of every row against what is already there.
+"""The judgement of every row against what is already there.
 
 A row is *fresh* when it is newer than all of its series, which needs no look-up. Every other row
 is looked up by (series, measured_at): the same value again is a duplicate and changes nothing,
@@ -45,6 +45,12 @@ class Watermarks:
         if len(series_id):
             self._grow(int(series_id.max()))
             np.maximum.at(self._newest, series_id, t)
+
+    def newest_of(self, series_id: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+        """The mark of each series; the smallest number where nothing is stored."""
+        self._grow(int(series_id.max()))
+        marks: npt.NDArray[np.int64] = self._newest[series_id]
+        return marks
 
     def judge(self, batch: Batch, look_up: LookUp) -> Judgement:
         """Sort a batch's rows into new, duplicate and conflicting, and raise the marks."""

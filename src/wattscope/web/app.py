@@ -14,6 +14,8 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from wattscope import __version__
 from wattscope.web.body_limit import MAX_BODY_BYTES, BodyLimit
+from wattscope.web.charts import build_chart_routes
+from wattscope.web.counter_steps import build_counter_step_routes
 from wattscope.web.devices import build_device_routes
 from wattscope.web.energy import build_energy_routes
 from wattscope.web.insights import build_insight_routes
@@ -51,9 +53,11 @@ def create_app(services: Services) -> FastAPI:
     install_problem_handlers(app)
     _install_guards(app, services)
     for build in (
+        build_chart_routes,
         build_device_routes,
         build_energy_routes,
         build_insight_routes,
+        build_counter_step_routes,
         build_live_routes,
         build_operation_routes,
     ):

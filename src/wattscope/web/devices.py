@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from wattscope.core.errors import QueryError, UnknownNameError
+from wattscope.core.errors import QueryError
+from wattscope.core.explanation import Explanation
 from wattscope.core.quantities import QUANTITIES
 from wattscope.core.reading import Quality
 from wattscope.core.time_grid import US_PER_DAY, US_PER_S, format_utc, load_zone
@@ -66,12 +67,14 @@ def build_device_routes(services: Services) -> APIRouter:
         end: Annotated[str | None, Query(description="RFC 3339, or a local date")] = None,
         interval: Annotated[str, Query(description="raw, 1m, 15m, 1h or 1d")] = "15m",
         format: Annotated[str, Query(pattern="^(json|csv)$")] = "json",  # noqa: A002  # the word of the API
+        *,
+        explain: Annotated[
+            bool, Query(description="add plan: which parts are kept and which computed; JSON only")
+        ] = False,
     ) -> dict[str, Any] | Response:
         """History of one quantity: raw values, or buckets with mean, extremes and coverage."""
         device = services.find_device(device_id)
-        series = services.book.find_series(device.id, quantity)
-        if series is None:
-            raise UnknownNameError(f"device {device.id!r} has no quantity {quantity!r}")
+        series = services.find_series(device, quantity)
         zone = load_zone(services.find_site(device.site).time_zone)
         end_us = read_instant(end, zone) if end else services.now_us()
         start_us = read_instant(start, zone) if start else end_us - US_PER_DAY
@@ -83,7 +86,7 @@ def build_device_routes(services: Services) -> APIRouter:
         if format == "csv":
             rows = [[point[name] for name in columns] for point in points]
             return csv_response(f"{quantity}-{format_utc(start_us)[:10]}", columns, rows)
-        return {
+        answer = {
             "device": device.id,
             "quantity": quantity,
             "unit": QUANTITIES[quantity].unit,
@@ -92,6 +95,9 @@ def build_device_routes(services: Services) -> APIRouter:
             "end": format_utc(end_us),
             "points": points,
         }
+        if explain:
+            answer |= describe_plan(services.store.explain([series], interval, start_us, end_us))
+        return answer
 
     # After the route above: an id may hold slashes, as zigbee2mqtt's names do.
     @router.get("/devices/{device_id:path}")
@@ -101,6 +107,23 @@ def build_device_routes(services: Services) -> APIRouter:
         return describe_device(services, device, _series_by_device(services).get(device.id, []))
 
     return router
+
+
+def describe_plan(explanation: Explanation) -> dict[str, Any]:
+    """The steps of an answer, and one line that says the same."""
+    return {
+        "plan_summary": explanation.summarise(),
+        "plan": [
+            {
+                "from": step.origin,
+                "start": format_utc(step.start_us),
+                "end": format_utc(step.end_us),
+                "spans": step.n_spans,
+                "series": step.n_series,
+            }
+            for step in explanation.steps
+        ],
+    }
 
 
 def _series_by_device(services: Services) -> dict[str, list[tuple[int, str]]]:

@@ -42,9 +42,39 @@ class ProgramCollector(Collector):
             ("store_bytes", "Bytes of chunk files.", health["store"]["bytes"]),
             ("store_tail_rows", "Values in memory only.", health["store"]["tail_rows"]),
             ("store_lag_records", "Log records not yet stored.", health["store"]["lag_records"]),
+            (
+                "store_damaged_files",
+                "Chunk and rollup files found damaged.",
+                health["store"]["damaged_files"],
+            ),
+            ("store_lost_rows", "Rows given up by repairs.", health["store"]["lost_rows"]),
+            ("log_damages", "Damaged stretches of the log.", health["log"]["damaged"]),
+            ("log_lost_records", "Log records lost to them.", health["log"]["lost_records"]),
+            (
+                "log_loss_window_seconds",
+                "What a power cut may cost; 0 with durability full.",
+                health["log"]["loss_window_s"],
+            ),
             ("disk_free_bytes", "Free space of the data folder.", health["disk"]["free_bytes"]),
         ):
             yield GaugeMetricFamily(f"wattscope_{name}", text, value=value)
+        yield CounterMetricFamily(
+            "wattscope_log_failed_syncs",
+            "Background syncs of the log that failed.",
+            value=health["log"]["failed_syncs"],
+        )
+        yield _collect_disk_state(health["disk"]["state"])
+
+
+def _collect_disk_state(state: str) -> Metric:
+    found = GaugeMetricFamily(
+        "wattscope_disk_state",
+        "Whether new data is taken: 1 for the state that is.",
+        labels=["state"],
+    )
+    for name in ("ok", "warning", "refusing"):
+        found.add_metric([name], float(state == name))
+    return found
 
 
 def _collect_sources(sources: list[dict[str, Any]]) -> Iterator[Metric]:

@@ -39,13 +39,15 @@ def build_operation_routes(services: Services) -> APIRouter:
 
     @router.get("/readyz", response_model=None, responses=UNREADY_RESPONSES)
     def read_readiness() -> Any:  # noqa: ANN401  # a response
-        """Whether every source is connected; 503 with the reasons where not."""
+        """Whether every source is connected and data is taken; 503 with the reasons where not."""
         health = services.read_health()
         waiting = [
             f"{one['name']}: {one['state']} {one['detail']}".strip()
             for one in health["sources"]
             if one["state"] != "connected"
         ]
+        if health["disk"].get("state") == "refusing":
+            waiting.append(f"disk: {health['disk']['detail']}")
         if waiting:
             return problem(503, "not_ready", "; ".join(waiting))
         return {"status": "ready"}

@@ -11,7 +11,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from wattscope.core.errors import QueryError, TransientError, UnknownNameError, WattscopeError
+from wattscope.core.errors import (
+    QueryError,
+    StorageFullError,
+    TransientError,
+    UnknownNameError,
+    WattscopeError,
+)
 
 _CODES = {
     400: "bad_request",
@@ -25,8 +31,11 @@ _log = structlog.get_logger()
 _STATUS: list[tuple[type[WattscopeError], int]] = [
     (UnknownNameError, 404),
     (QueryError, 422),
+    (StorageFullError, 507),
     (TransientError, 503),
 ]
+RETRY_AFTER_S = 10
+"""When to ask again what was refused for now [s]; a full disk is looked at every second."""
 _PROPERTIES = {"type": "string", "title": "string", "code": "string", "detail": "string"}
 _CONTENT = {
     "application/problem+json": {
@@ -42,6 +51,11 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     404: {"description": "No such thing", "content": _CONTENT},
     422: {"description": "The question cannot be answered as asked", "content": _CONTENT},
 }
+WRITE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    503: {"description": "Nothing was taken; try again later", "content": _CONTENT},
+    507: {"description": "The disk is full; nothing was taken", "content": _CONTENT},
+}
+"""For every route that brings data in."""
 UNREADY_RESPONSES: dict[int | str, dict[str, Any]] = {
     503: {"description": "Not now; try again later", "content": _CONTENT},
 }
@@ -65,7 +79,10 @@ def install_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(WattscopeError)
     async def on_own(_request: Request, fault: WattscopeError) -> JSONResponse:
         status = next((code for kind, code in _STATUS if isinstance(fault, kind)), 500)
-        return problem(status, fault.code, str(fault))
+        answer = problem(status, fault.code, str(fault))
+        if isinstance(fault, TransientError):
+            answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+        return answer
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(_request: Request, fault: RequestValidationError) -> JSONResponse:

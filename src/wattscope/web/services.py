@@ -92,3 +92,14 @@ class Services:
         if found is None:
             raise UnknownNameError(f"device {device!r} does not exist; see /api/devices")
         return found
+
+    def find_series(self, device: Device, quantity: str) -> int:
+        """The series of a quantity of a device.
+
+        Raises:
+            UnknownNameError: It never sent that.
+        """
+        series = self.book.find_series(device.id, quantity)
+        if series is None:
+            raise UnknownNameError(f"device {device.id!r} has no quantity {quantity!r}")
+        return series

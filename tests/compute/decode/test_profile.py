@@ -22,6 +22,7 @@ def _build_table(**changes: object) -> dict[str, Any]:
         "kind": "meter",
         "has_clock": True,
         "interval_s": 10,
+        "rollover_wh": 655_360,
         "device": {"topic_level": 1},
         "time": {"path": "at", "unit": "ms"},
         "values": {"p.total": {"quantity": "active_power_w", "unit": "kW", "scale": 0.5}},
@@ -42,6 +43,7 @@ def test_profile_holds_what_the_file_tells() -> None:
     (value,) = profile.values
     assert (profile.name, profile.title, profile.kind) == ("shed", "Shed", DeviceKind.METER)
     assert (profile.has_clock, profile.interval_s, profile.topics) == (True, 10.0, ("shed/+",))
+    assert profile.rollover_wh == 655_360.0
     assert (value.path, value.quantity) == (("p", "total"), "active_power_w")
     assert value.conversion.to_base(3.0) == 1500.0
     assert profile.clock.unit is TimeUnit.MILLISECONDS
@@ -67,6 +69,7 @@ def test_shipped_profile_has_no_fault(path: Path) -> None:
         ({"has_clock": "yes"}, "has_clock: must be true or false"),
         ({"has_clock": None}, "has_clock: must be true or false"),
         ({"interval_s": 0}, "interval_s: must be a number of seconds above 0"),
+        ({"rollover_wh": -1}, "rollover_wh: must be a number of Wh above 0"),
         ({"interval_s": True}, "interval_s: must be a number of seconds above 0"),
         ({"interval_s": float("nan")}, "interval_s: must be a number of seconds above 0"),
         ({"topics": []}, 'topics: must be a list of MQTT filters, such as ["sensors/+"]'),

@@ -48,10 +48,21 @@ export interface Bucket {
   coverage: number;
 }
 
-export interface RawPoint {
-  t: string;
-  value: number | null;
-  quality: string;
+/** Columns of a chart, one entry a pixel that has values. */
+export interface QuantityChart {
+  /** What was read: raw, 1m, 15m, 1h or 1d. */
+  level: string;
+  start: string;
+  end: string;
+  pixels: number;
+  /** Where each pixel begins, after `start` [s]. */
+  t_s: number[];
+  mean: (number | null)[];
+  min: (number | null)[];
+  max: (number | null)[];
+  first: (number | null)[];
+  last: (number | null)[];
+  count: number[];
 }
 
 export interface Readings<Point> {
@@ -148,7 +159,17 @@ export interface Health {
   version: string;
   started_at: string;
   sources: SourceState[];
-  log: { end_offset: number; bytes: number; segments: number };
+  log: {
+    end_offset: number;
+    bytes: number;
+    segments: number;
+    durability: "full" | "relaxed";
+    /** What a power cut may cost [s]; 0 with durability full. */
+    loss_window_s: number;
+    failed_syncs: number;
+    lost_records: number;
+    damages: LogDamage[];
+  };
   store: {
     tail_rows: number;
     chunks: number;
@@ -164,7 +185,25 @@ export interface Health {
     refused: number;
   };
   quarantine: { total: number; by_code: Record<string, number> };
-  disk: { free_bytes: number; data_bytes: number };
+  disk: {
+    state: "ok" | "warning" | "refusing";
+    /** What is the matter and what to do; empty while nothing is. */
+    detail: string;
+    free_bytes: number;
+    total_bytes: number;
+    data_bytes: number;
+  };
+}
+
+export interface LogDamage {
+  kind: "record" | "torn" | "head" | "absent";
+  segment: string;
+  position: number;
+  bytes: number;
+  first_missing_offset: number | null;
+  missing_records: number;
+  lost_records: number;
+  detail: string;
 }
 
 export interface QuarantineItem {

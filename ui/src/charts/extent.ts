@@ -6,6 +6,16 @@ export interface Extent {
   height: number;
 }
 
+/** A width once it has stopped changing; the first one that is known counts at once. */
+export function useSettled(width: number, restMs: number): number {
+  const [settled, setSettled] = useState(width);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(width), settled === 0 ? 0 : restMs);
+    return () => clearTimeout(timer);
+  }, [width, settled, restMs]);
+  return settled === 0 ? width : settled;
+}
+
 /** The size of an element in whole CSS pixels, followed as it changes; zero before the first layout. */
 export function useExtent(box: RefObject<HTMLElement | null>): Extent {
   const [extent, setExtent] = useState<Extent>({ width: 0, height: 0 });

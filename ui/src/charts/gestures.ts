@@ -14,10 +14,17 @@ export interface Gestures {
   onZoom: (span: ZoomSpan) => void;
 }
 
-const SHORTEST_MS = 60_000;
+const SHORTEST_MS = 10_000;
 /** The wheel turns in many small steps: the view follows when it rests. */
 const REST_MS = 160;
 const WHEEL_STRENGTH = 0.004;
+
+/** A span in whole seconds that is not shorter than what can be shown. */
+export function widen(span: ZoomSpan): ZoomSpan {
+  const more = Math.max(0, SHORTEST_MS - (span.end - span.start)) / 2;
+  const round = (ms: number) => Math.round(ms / 1000) * 1000;
+  return { start: round(span.start - more), end: round(span.end + more) };
+}
 
 /** The span after zooming by a factor around a share of its length. */
 export function scaleSpan(span: ZoomSpan, factor: number, around: number): ZoomSpan {

@@ -5,6 +5,7 @@ import uPlot from "uplot";
 import type { Span } from "../state/view";
 import { formatDecimal, scaleFor } from "../format/number";
 import type { Extent } from "./extent";
+import { widen } from "./gestures";
 import { type GapMark, drawEnds, drawGaps, drawInstant } from "./marks";
 import { colourOf, fade, type Role } from "./palette";
 import { tickLabel, ticksFor } from "./ticks";
@@ -21,6 +22,8 @@ export interface ChartLine {
   isStepped?: boolean;
   /** A dot at the newest value. */
   hasEnd?: boolean;
+  /** Strength of the line itself, 0 to 1; left out, it is full. */
+  strength?: number;
   /** The lower edge of a band whose upper edge is the line before it. */
   closesBand?: boolean;
 }
@@ -51,6 +54,10 @@ export interface TimeChartProps {
 /** A drag shorter than this is a click [CSS px]. */
 const SMALLEST_DRAG_PX = 8;
 const TICK_ROOM_PX = 46;
+const AXIS_PX = 42;
+const RIGHT_PX = 18;
+/** What a chart needs beside its plot, in width [CSS px]. */
+export const PLOT_MARGIN_PX = AXIS_PX + RIGHT_PX;
 
 export function buildOptions(
   props: () => TimeChartProps,
@@ -59,7 +66,7 @@ export function buildOptions(
   const { lines, span, zone, unit, syncKey } = props();
   const font = `11px ${getComputedStyle(document.body).fontFamily}`;
   const axis = { font, stroke: colourOf("muted"), ticks: { show: false } };
-  const most = Math.max(2, Math.floor((width - 60) / TICK_ROOM_PX));
+  const most = Math.max(2, Math.floor((width - PLOT_MARGIN_PX) / TICK_ROOM_PX));
   const bands = lines.flatMap((line, i) =>
     line.closesBand
       ? [{ series: [i, i + 1] as [number, number], fill: fade(colourOf(line.role), 0.16) }]
@@ -69,7 +76,7 @@ export function buildOptions(
   const options: uPlot.Options = {
     width,
     height,
-    padding: [18, 18, 0, 0],
+    padding: [18, RIGHT_PX, 0, 0],
     legend: { show: false },
     scales: {
       x: { time: true, range: () => [props().span.start / 1000, props().span.end / 1000] },
@@ -93,7 +100,7 @@ export function buildOptions(
       },
       {
         ...axis,
-        size: 42,
+        size: AXIS_PX,
         gap: 6,
         space: 34,
         grid: { stroke: colourOf("line"), width: 1 },
@@ -135,10 +142,11 @@ function seriesOf(line: ChartLine): uPlot.Series {
   const series: uPlot.Series = {
     label: line.label,
     show: line.isHidden !== true,
-    stroke: line.closesBand ? "transparent" : colour,
+    stroke: line.strength === undefined ? colour : fade(colour, line.strength),
     width: line.width ?? 1.5,
     spanGaps: false,
-    points: { show: true, filter: findAlone, size: 4, fill: colour },
+    // The edges of a band have no points of their own: the line between them has.
+    points: { show: line.strength === undefined, filter: findAlone, size: 4, fill: colour },
   };
   if (line.fill) series.fill = fade(colour, line.fill);
   if (line.dash) series.dash = line.dash;
@@ -218,5 +226,5 @@ function takeSelection(u: uPlot, props: () => TimeChartProps): void {
   if (!u.over.matches(":hover")) return;
   const start = u.posToVal(left, "x") * 1000;
   const end = u.posToVal(left + width, "x") * 1000;
-  props().onZoom?.({ start: Math.round(start / 1000) * 1000, end: Math.round(end / 1000) * 1000 });
+  props().onZoom?.(widen({ start, end }));
 }

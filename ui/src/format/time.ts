@@ -70,6 +70,13 @@ export function spanOf(start: number, end: number, zone: string): string {
   return `${clockOf(start, zone)}–${clockOf(end, zone)}`;
 }
 
+/** "Fri 20 Nov, 09:10–09:45", or the first and the last day of more than a day and a half. */
+export function spanInWords(start: number, end: number, zone: string): string {
+  if (end - start > 36 * 3_600_000) return `${dayOf(start, zone)} – ${dayOf(end, zone)}`;
+  const clock = end - start < 600_000 ? clockWithSeconds : clockOf;
+  return `${dayOf(start, zone)}, ${clock(start, zone)}–${clock(end, zone)}`;
+}
+
 function join(count: number, unit: string): string {
   return `${formatDecimal(count, 0)}${THIN_SPACE}${unit}`;
 }

@@ -8,13 +8,21 @@ import { formatBytes, formatCount, formatCounted, formatThree } from "../format/
 import { formatAge } from "../format/time";
 import { Card } from "../parts/Card";
 import { nowMs } from "../state/clock";
-import { firstBroken, type LinkState, sourcesState, sourceState, storeState } from "./links";
+import {
+  durabilityWords,
+  firstBroken,
+  type LinkState,
+  logState,
+  sourcesState,
+  sourceState,
+  storeState,
+} from "./links";
 
 const STATE_WORDS: Record<LinkState, string> = { good: "good", wait: "waiting", broken: "broken" };
 
 export function Chain({ health }: { health: Health }) {
   const page: LinkState = liveState.value === "broken" ? "broken" : "good";
-  const states = [sourcesState(health), "good" as const, storeState(health), page];
+  const states = [sourcesState(health), logState(health), storeState(health), page];
   const broken = firstBroken(states);
   const names = ["a source", "the log", "the store", "this page"];
   return (
@@ -36,15 +44,22 @@ export function Chain({ health }: { health: Health }) {
           ))}
         </ChainNode>
         <Arrow words={rateWords(health)} isBroken={broken === 0} />
-        <ChainNode title="Log" state="good">
+        <ChainNode title="Log" state={states[1] ?? "good"}>
           <li>
             offset <b>{formatCount(health.log.end_offset)}</b>
           </li>
           <li>
             {formatBytes(health.log.bytes)} in {formatCounted(health.log.segments, "segment")}
           </li>
+          <li>{durabilityWords(health.log)}</li>
+          {health.log.failed_syncs > 0 && (
+            <li class="state-wait">{formatCounted(health.log.failed_syncs, "failed sync")}</li>
+          )}
         </ChainNode>
-        <Arrow words={`${formatCount(health.store.lag_records)} behind`} isBroken={broken === 2} />
+        <Arrow
+          words={`${formatCount(health.store.lag_records)} behind`}
+          isBroken={broken === 1 || broken === 2}
+        />
         <ChainNode title="Store" state={states[2] ?? "good"}>
           <li>
             up to offset <b>{formatCount(health.store.covered_offset)}</b> in chunks

@@ -9,11 +9,10 @@ import { Failed, Waiting } from "../parts/States";
 import { PageHead } from "../shell/PageHead";
 import { nowMs } from "../state/clock";
 import { Chain } from "./Chain";
+import { Damages } from "./Damages";
 import { Quarantine } from "./Quarantine";
 
 const REFRESH_MS = 5_000;
-/** Below this share of the disk something has to be done. */
-const LITTLE_SPACE_BYTES = 1e9;
 
 export function HealthPage() {
   const fetched = useFetched<Health>("/api/health", REFRESH_MS);
@@ -30,6 +29,7 @@ export function HealthPage() {
             <Counters health={health} />
             <Disk health={health} />
           </div>
+          {health.log.damages.length > 0 && <Damages log={health.log} />}
           <Quarantine byCode={health.quarantine.by_code} />
         </>
       )}
@@ -78,7 +78,7 @@ function Counters({ health }: { health: Health }) {
 function Disk({ health }: { health: Health }) {
   const { disk, log, store } = health;
   const upS = (nowMs.value - Date.parse(health.started_at)) / 1000;
-  const isShort = disk.free_bytes < LITTLE_SPACE_BYTES;
+  const isShort = disk.state !== "ok";
   const rows: readonly [string, string][] = [
     ["kept in all", formatBytes(disk.data_bytes)],
     ["of it the log", `${formatBytes(log.bytes)} in ${formatCounted(log.segments, "segment")}`],
@@ -87,11 +87,13 @@ function Disk({ health }: { health: Health }) {
     ["running for", formatDuration(upS)],
   ];
   return (
-    <Card title="Disk and program">
+    <Card title="Disk and program" aside={isShort ? disk.state : undefined} testId="disk">
       <dl class="counters">
         <div class={isShort ? "sum alert-text" : "sum"}>
           <dt>free</dt>
-          <dd>{formatBytes(disk.free_bytes)}</dd>
+          <dd data-testid="disk-free">
+            {formatBytes(disk.free_bytes)} of {formatBytes(disk.total_bytes)}
+          </dd>
         </div>
         {rows.map(([name, value]) => (
           <div key={name}>
@@ -101,8 +103,8 @@ function Disk({ health }: { health: Health }) {
         ))}
       </dl>
       {isShort && (
-        <p class="verdict alert-text">
-          Little space is left: free some, or move the data with --data.
+        <p class="verdict alert-text" role="alert">
+          {disk.detail}
         </p>
       )}
       <p class="verdict">

@@ -23,6 +23,19 @@ export function storeState(health: Health): LinkState {
   return health.store.lag_records > LARGE_LAG ? "wait" : "good";
 }
 
+/** The log as a link: broken while it takes nothing, waiting when something has to be looked at. */
+export function logState(health: Health): LinkState {
+  if (health.disk.state === "refusing") return "broken";
+  const isWell = health.log.lost_records === 0 && health.log.failed_syncs === 0;
+  return isWell && health.disk.state === "ok" ? "good" : "wait";
+}
+
+/** What a sender's confirmation is worth. */
+export function durabilityWords(log: Health["log"]): string {
+  if (log.durability === "full") return "on disk before the sender is told";
+  return `relaxed: a power cut may cost ${log.loss_window_s} s`;
+}
+
 /** The first link that is broken, counted from the source; null when none is. */
 export function firstBroken(states: readonly LinkState[]): number | null {
   const index = states.indexOf("broken");

@@ -12,7 +12,7 @@ import { TimeChart } from "../charts/TimeChart";
 import { formatValue } from "../format/number";
 import { instantFields, type Range, titleOf } from "../format/period";
 import type { Table } from "../format/table";
-import { clockOf, dayOf, momentOf } from "../format/time";
+import { momentOf, spanInWords } from "../format/time";
 import { ChartCard } from "../parts/ChartCard";
 import { Legend } from "../parts/Legend";
 import { Failed, Waiting } from "../parts/States";
@@ -71,7 +71,7 @@ export function PowerCard({ siteId }: { siteId: string }) {
   return (
     <ChartCard
       title="Power"
-      aside={zoom.value === null ? titleOf(period.value) : spanWords(span.start, span.end)}
+      aside={zoom.value === null ? titleOf(period.value) : spanInWords(span.start, span.end, zone.value)}
       testId="power-chart"
       fileName={`wattscope-${siteId}-power-${period.value.range}-${period.value.from}`}
       table={chart === null ? null : () => tableOf(series)}
@@ -153,12 +153,6 @@ function gapsOf(chart: PowerChart | null, lastKnown: number | null): GapMark[] {
     if (!isKnown) gaps.push({ start, end: serverNow(), durationS: ageS.value });
   }
   return gaps;
-}
-
-function spanWords(start: number, end: number): string {
-  return end - start <= 36 * 3_600_000
-    ? `${dayOf(start, zone.value)}, ${clockOf(start, zone.value)}–${clockOf(end, zone.value)}`
-    : `${dayOf(start, zone.value)} – ${dayOf(end, zone.value)}`;
 }
 
 function tableOf(series: PowerSeries): Table {

@@ -3,10 +3,11 @@
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
+import { scaleSpan } from "../charts/gestures";
 import type { Range } from "../format/period";
 import { navigate, path } from "../state/route";
 import { nextTheme } from "../state/theme";
-import { showRange, showStep, showToday, showZoom, zoom } from "../state/view";
+import { moveZoom, showRange, showStep, showToday, shown, showZoom, zoom } from "../state/view";
 
 export const isKeysOpen = signal(false);
 
@@ -14,6 +15,8 @@ const LIST: readonly [string, string][] = [
   ["← →", "previous, next period"],
   ["t", "the period that holds today"],
   ["d  w  m  y", "day, week, month, year"],
+  ["+  −", "look closer, look wider"],
+  ["Shift ← →", "move what is looked at"],
   ["Esc", "leave the zoom"],
   ["g h", "go to Home"],
   ["g d", "go to Devices"],
@@ -41,10 +44,17 @@ function act(event: KeyboardEvent): void {
 function actOnPeriod(event: KeyboardEvent): void {
   const range = RANGE_KEYS[event.key];
   if (range !== undefined) showRange(range);
-  else if (event.key === "ArrowLeft") showStep(-1);
-  else if (event.key === "ArrowRight") showStep(1);
+  else if (event.key === "ArrowLeft") step(-1, event.shiftKey);
+  else if (event.key === "ArrowRight") step(1, event.shiftKey);
+  else if (event.key === "+" || event.key === "=") showZoom(scaleSpan(shown.value, 0.5, 0.5));
+  else if (event.key === "-" && zoom.value !== null) showZoom(scaleSpan(zoom.value, 2, 0.5));
   else if (event.key === "t") showToday();
   else if (event.key === "Escape" && zoom.value !== null) showZoom(null);
+}
+
+function step(direction: 1 | -1, isZoom: boolean): void {
+  if (isZoom) moveZoom(direction / 2);
+  else showStep(direction);
 }
 
 function isTyping(target: EventTarget | null): boolean {

@@ -67,6 +67,15 @@ export function showToday(): void {
   showPeriod(range.value, today.value);
 }
 
+/** Moves a zoom by a share of its length, as far as the period goes. */
+export function moveZoom(share: number): void {
+  if (zoom.value === null) return;
+  const { start, end } = zoom.value;
+  const wanted = (end - start) * share;
+  const by = Math.min(period.value.end - end, Math.max(period.value.start - start, wanted));
+  showZoom({ start: start + by, end: end + by });
+}
+
 /** Narrows the charts to a span inside the period; all of it, or null, shows the whole again. */
 export function showZoom(wanted: Span | null): void {
   const { start, end } = period.value;

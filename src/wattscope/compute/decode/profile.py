@@ -8,6 +8,7 @@
     kind = "meter"                          a DeviceKind
     has_clock = true                        whether messages state their instant
     interval_s = 300                        expected time between readings [s]
+    rollover_wh = 655360                    where its energy registers begin again at zero [Wh]
     [device]    topic_level, payload, name  where the device's key is
     [time]      path, unit                  where the instant is, what a number counts
     [direction] delivered = "export"        fills {delivered} in the quantities below
@@ -36,7 +37,7 @@ from wattscope.core.errors import SettingsError
 from wattscope.core.topology import DeviceKind, is_safe_name
 
 _KEYS: Final = (
-    *("title", "decoder", "topics", "kind", "has_clock", "interval_s"),
+    *("title", "decoder", "topics", "kind", "has_clock", "interval_s", "rollover_wh"),
     *("device", "time", "direction", "values", "options"),
 )
 _OPTIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
@@ -61,6 +62,9 @@ class Profile:
     """Whether messages state their instant; without one, the instant of receipt stands."""
     interval_s: float | None
     """Expected time between readings [s]; None when it varies."""
+    rollover_wh: float | None
+    """At what the registers of energy begin again at zero [Wh]; None when they never do. Narrow
+    counters are common: 655.36 kWh is 16 bits of 10 Wh, 838.8608 kWh is 23 bits of 0.1 Wh."""
     direction: Mapping[str, str]
     """The device's own words for its registers, to ``import`` or ``export``."""
     values: tuple[ValuePath, ...]
@@ -125,7 +129,8 @@ class _ProfileReader(ValueReader):
             topics=self._read_topics(table.get("topics")),
             kind=self._read_kind(table),
             has_clock=self.read_flag(table, "has_clock"),
-            interval_s=self._read_interval(table.get("interval_s")),
+            interval_s=self._read_positive(table, "interval_s", "seconds"),
+            rollover_wh=self._read_positive(table, "rollover_wh", "Wh"),
             direction=MappingProxyType(direction),
             values=values,
             device_pattern=self._read_device(table, decoder),
@@ -137,12 +142,13 @@ class _ProfileReader(ValueReader):
         kind = self.read_choice(table, "kind", tuple(k.value for k in DeviceKind), "")
         return DeviceKind(kind) if kind else DeviceKind.METER
 
-    def _read_interval(self, interval: object) -> float | None:
-        if interval is None:
+    def _read_positive(self, table: Mapping[str, Any], key: str, unit: str) -> float | None:
+        number = table.get(key)
+        if number is None:
             return None
-        if is_finite(interval) and interval > 0:
-            return float(interval)
-        self.faults.append("interval_s: must be a number of seconds above 0")
+        if is_finite(number) and number > 0:
+            return float(number)
+        self.faults.append(f"{key}: must be a number of {unit} above 0")
         return None
 
     def _read_topics(self, topics: object) -> tuple[str, ...]:

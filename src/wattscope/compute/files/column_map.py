@@ -16,6 +16,9 @@ A profile is TOML::
     sampling = "mean"          # or "instant"
     device = "meter"           # of columns that name none
     device_column = "plant"    # left out: the columns name their devices
+    quantity_column = "quantity" # with value_column: each row names its quantity, in base units
+    value_column = "value"
+    quality_column = "quality"   # words of the view readings; only "estimated" is taken over
     columns_from_header = false  # true: columns named after quantities need no entry below
     [site]                     # id, name, time_zone, currency, latitude, longitude
     [[devices]]                # id, name, kind, parent, rating_w, is_production
@@ -65,6 +68,7 @@ class MappedColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     column: str
     """Name in the header, or the number of the column when there is none."""
     quantity: str
+    """Empty where each row names it."""
     unit: str = ""
     """Unit of the column; empty is the base unit of the quantity."""
     device: str = ""
@@ -85,6 +89,8 @@ class MappedColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def _conversion(self) -> Conversion:
         """From the column's unit to the base unit."""
+        if not self.quantity:
+            return Conversion("", 1.0)
         base = QUANTITIES[self.quantity].unit
         return find_conversion(self.unit or base, base) or Conversion(base, 1.0)
 
@@ -130,6 +136,9 @@ class ColumnMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     sampling: Sampling = Sampling.INSTANT
     device: str = _DEVICE
     device_column: str = ""
+    quantity_column: str = ""
+    value_column: str = ""
+    quality_column: str = ""
     columns_from_header: bool = False
     site: SiteDefaults | None = None
     devices: tuple[DeviceDefaults, ...] = ()
@@ -148,7 +157,7 @@ class ColumnMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         """
         known = {device.id: device for device in self.devices}
         named = {column.device or self.device for column in self.columns}
-        if self.columns_from_header:
+        if self.columns_from_header or self.quantity_column:
             named.add(self.device)
         if self.device_column:
             named.discard(self.device)
@@ -218,7 +227,9 @@ def parse_column_map(table: Mapping[str, Any], *, where: str = "") -> ColumnMap:
 def _map_faults(table: ColumnMap) -> list[str]:
     """Everything that contradicts itself or the catalogue."""
     faults = [*_shape_faults(table), *_time_faults(table)]
-    if not table.columns and not table.columns_from_header:
+    if bool(table.quantity_column) != bool(table.value_column):
+        faults.append("quantity_column: goes with value_column, and that with it")
+    if not (table.columns or table.columns_from_header or table.quantity_column):
         faults.append("columns: none is mapped; write QUANTITY=COLUMN")
     return [*faults, *_column_faults(table)]
 

@@ -8,7 +8,7 @@ because of what a file contains. A quoted cell ends in the line in which it begi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -104,6 +104,8 @@ class _Layout:
     width: int
     time_positions: tuple[int, ...]
     device_position: int | None
+    quantity_position: int | None
+    quality_position: int | None
     columns: tuple[tuple[int, MappedColumn], ...]
     column_map: ColumnMap
     missing: frozenset[str]
@@ -128,11 +130,15 @@ def _find_layout(column_map: ColumnMap, lines: TableLines, site_time_zone: str) 
     if not column_map.has_header:
         names = [str(number) for number in range(1, len(cells) + 1)]
     columns = column_map.columns
-    if column_map.columns_from_header:
+    if column_map.quantity_column:
+        columns = (MappedColumn(column_map.value_column, ""),)
+    elif column_map.columns_from_header:
         columns = _columns_of_header(names)
-    wanted = {*column_map.time_columns, *(column.column for column in columns)}
-    if column_map.device_column:
-        wanted.add(column_map.device_column)
+    told = (column_map.device_column, column_map.quantity_column, column_map.quality_column)
+    wanted = {*column_map.time_columns, *(column.column for column in columns), *filter(None, told)}
+    device_at, quantity_at, quality_at = (
+        names.index(name) if name in names else None for name in told
+    )
     absent = sorted(wanted.difference(names))
     if absent or not columns:
         missed = ", ".join(absent) or "named after a quantity of the catalogue"
@@ -143,7 +149,9 @@ def _find_layout(column_map: ColumnMap, lines: TableLines, site_time_zone: str) 
         delimiter,
         len(names),
         tuple(names.index(name) for name in column_map.time_columns),
-        names.index(column_map.device_column) if column_map.device_column else None,
+        device_at,
+        quantity_at,
+        quality_at,
         tuple((names.index(column.column), column) for column in columns),
         column_map,
         frozenset(column_map.missing),
@@ -189,9 +197,13 @@ def _decode_group(lines: TableLines, layout: _Layout) -> Iterator[RowGroup | Bad
             _read_column(cells[position], mapped, layout, verdicts)
             for position, mapped in layout.columns
         ]
-        for device, rows in _split_devices(cells, layout, verdicts):
+        if layout.quality_position is not None:
+            columns = _mark_estimated(columns, cells[layout.quality_position])
+        for device, quantity, rows in _split_names(cells, layout, verdicts):
             chosen = tuple(
-                ValueColumn(device or c.device, c.quantity, c.value[rows], c.quality[rows])
+                ValueColumn(
+                    device or c.device, quantity or c.quantity, c.value[rows], c.quality[rows]
+                )
                 for c in columns
             )
             numbers = table.lines.numbers
@@ -235,22 +247,40 @@ def _read_column(
     return ValueColumn(device, mapped.quantity, value, quality)
 
 
-def _split_devices(
+def _mark_estimated(columns: Sequence[ValueColumn], cells: Sequence[str]) -> list[ValueColumn]:
+    """Columns with the marks of the source; what else a quality says is judged anew."""
+    marks = np.array(
+        [Quality.ESTIMATED if "estimated" in cell else Quality.GOOD for cell in cells], np.uint8
+    )
+    return [replace(column, quality=column.quality | marks) for column in columns]
+
+
+def _split_names(
     cells: Sequence[tuple[str, ...]], layout: _Layout, verdicts: _Verdicts
-) -> Iterator[tuple[str, npt.NDArray[np.intp]]]:
-    """The good rows of each device that rows name themselves; all, without name, if none do."""
-    if layout.device_position is None:
+) -> Iterator[tuple[str, str, npt.NDArray[np.intp]]]:
+    """The good rows of each device and quantity that rows name themselves.
+
+    All of them, without a name, where rows name none.
+    """
+    named = [
+        None if position is None else cells[position]
+        for position in (layout.device_position, layout.quantity_position)
+    ]
+    if named == [None, None]:
         good = np.flatnonzero(verdicts.is_good)
         if len(good):
-            yield "", good
+            yield "", "", good
         return
-    places: dict[str, list[int]] = {}
-    for position, cell in enumerate(cells[layout.device_position]):
-        key = cell.strip()
-        if not is_safe_name(key):
-            detail = f"{key[:40]!r} cannot be the key of a device"
+    places: dict[tuple[str, str], list[int]] = {}
+    for position in range(len(cells[0])):
+        device, quantity = ("" if cell is None else cell[position].strip() for cell in named)
+        if named[0] is not None and not is_safe_name(device):
+            detail = f"{device[:40]!r} cannot be the key of a device"
+            verdicts.set_aside(position, ReasonCode.BAD_NAME, detail)
+        elif named[1] is not None and quantity not in QUANTITIES:
+            detail = f"no such quantity {quantity[:40]!r}"
             verdicts.set_aside(position, ReasonCode.BAD_NAME, detail)
         elif verdicts.is_good[position]:
-            places.setdefault(key, []).append(position)
-    for key, rows in places.items():
-        yield key, np.array(rows, np.intp)
+            places.setdefault((device, quantity), []).append(position)
+    for (device, quantity), rows in places.items():
+        yield device, quantity, np.array(rows, np.intp)

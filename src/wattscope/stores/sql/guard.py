@@ -14,27 +14,33 @@ from typing import Any
 import duckdb
 import msgspec
 
+from wattscope.core.errors import QueryError
+
 _QUERY_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
 _TABLE_FUNCTIONS = frozenset({"generate_series", "range", "unnest"})
 # A file as a table needs a dot or a slash in its name.
 _TABLE_NAME = re.compile(r"\w+")
 
 
-def find_sql_fault(cursor: duckdb.DuckDBPyConnection, sql: str) -> str | None:
-    """What keeps a text from being exactly one question that changes nothing; None when it is one.
+def parse_question(cursor: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
+    """A text that is exactly one question that changes nothing, as its parsed tree.
 
     Raises:
+        QueryError: It is more than that, or might be.
         duckdb.Error: The text is no SQL.
     """
     statements = cursor.extract_statements(sql)
     if len(statements) != 1 or statements[0].type is not duckdb.StatementType.SELECT:
-        return "only one SELECT is allowed; write the question as one SELECT"
-    tree = msgspec.json.decode(
+        raise QueryError("only one SELECT is allowed; write the question as one SELECT")
+    tree: dict[str, Any] = msgspec.json.decode(
         cursor.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()[0][0]
     )
     if tree["error"]:
-        return "this form of SELECT is not allowed; write it without PIVOT"
-    return next(_list_faults(tree["statements"]), None)
+        raise QueryError("this form of SELECT is not allowed; write it without PIVOT")
+    fault = next(_list_faults(tree["statements"]), None)
+    if fault is not None:
+        raise QueryError(fault)
+    return tree
 
 
 def _list_faults(root: object) -> Iterator[str]:

@@ -1,0 +1,260 @@
+"""Reading our own Parquet files page by page; each page is checked before it is believed.
+
+A question for one series of a year's file reads a few pages of it, where a general reader would
+decode whole row groups. A page whose CRC does not fit is never decoded: its rows are left out, and
+the caller is told which.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wattscope.core.errors import StorageError
+from wattscope.stores.parquet.encodings import (
+    decode_deltas,
+    decode_runs,
+    decode_split,
+    read_levels,
+)
+from wattscope.stores.parquet.layout import (
+    Chunk,
+    Column,
+    Encoding,
+    Index,
+    Kind,
+    Page,
+    decompress,
+    unpack_index,
+)
+
+Ints = npt.NDArray[np.int64]
+
+
+class DamagedPageError(StorageError):
+    """The bytes of a page are not those that were written."""
+
+
+@dataclass(slots=True)
+class FileReader:
+    """One open file of ours. Thread-safe; the file never changes."""
+
+    path: Path
+    columns: dict[str, Column]
+    index: Index
+    _runs: dict[int, list[tuple[int, int]]] | None = None
+    _counts: dict[int, int] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def open(
+        cls, path: Path, columns: Sequence[Column], at: int, size: int, crc: int
+    ) -> FileReader:
+        """Read the index of a file.
+
+        Args:
+            path: The file.
+            columns: What it holds.
+            at: Position of the index.
+            size: Bytes of the index.
+            crc: CRC-32 of the index.
+
+        Raises:
+            DamagedPageError: The index is not what was written.
+            FileNotFoundError: The file is gone.
+        """
+        with path.open("rb") as file:
+            content = os.pread(file.fileno(), size, at)
+        if zlib.crc32(content) != crc:
+            raise DamagedPageError(f"{path.name}: the index is damaged")
+        return cls(path, {column.name: column for column in columns}, unpack_index(content))
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the file."""
+        return self.index.n_rows
+
+    def find_runs(self, series: Sequence[int] | None) -> list[tuple[int, int]]:
+        """Stretches of rows that belong to the asked series, rising; None asks for all rows."""
+        if series is None:
+            return [(0, self.n_rows)] if self.n_rows else []
+        return join_runs([(start, stop) for start, stop, _ in self._find_series(series)])
+
+    def read_series(
+        self, names: Sequence[str], series: Sequence[int]
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Columns of the rows of some series, ``series_id`` without looking into the file.
+
+        Raises:
+            DamagedPageError: A page that is needed is not what was written.
+        """
+        found = self._find_series(series)
+        runs = join_runs([(start, stop) for start, stop, _ in found])
+        columns = self.read([name for name in names if name != "series_id"], runs)
+        ids = np.array([one for _, _, one in found], np.int64)
+        lengths = np.array([stop - start for start, stop, _ in found], np.int64)
+        columns["series_id"] = np.repeat(ids, lengths)
+        return columns
+
+    def _find_series(self, series: Sequence[int]) -> list[tuple[int, int, int]]:
+        """First row, row behind the last, and series of each stretch, rising."""
+        runs = self._series_runs()
+        return sorted((*run, one) for one in series for run in runs.get(one, ()))
+
+    def count_rows(self) -> Mapping[int, int]:
+        """Rows of each series in the file."""
+        self._series_runs()
+        return self._counts
+
+    def read(
+        self, names: Sequence[str], runs: Sequence[tuple[int, int]]
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Columns over some stretches of rows; a null is NaN.
+
+        Raises:
+            DamagedPageError: A page that is needed is not what was written.
+        """
+        if not runs:
+            return {name: _empty(self.columns[name]) for name in names}
+        with self.path.open("rb") as file:
+            fd = file.fileno()
+            return {name: self._read_column(fd, self.columns[name], runs) for name in names}
+
+    def check(self) -> list[tuple[int, int]]:
+        """Stretches of rows of which some page is damaged, joined and rising."""
+        bad: list[tuple[int, int]] = []
+        with self.path.open("rb") as file:
+            fd = file.fileno()
+            start = 0
+            for group in self.index.groups:
+                for chunk in group.chunks.values():
+                    bad += _find_damaged(fd, chunk, start, group.n_rows)
+                start += group.n_rows
+        return join_runs(bad)
+
+    def _series_runs(self) -> dict[int, list[tuple[int, int]]]:
+        with self._lock:
+            if self._runs is None:
+                series = self.read(("series_id",), [(0, self.n_rows)])["series_id"]
+                starts = np.flatnonzero(np.r_[True, series[1:] != series[:-1]][: len(series)])
+                stops = np.r_[starts[1:], len(series)][: len(starts)]
+                runs: dict[int, list[tuple[int, int]]] = {}
+                for one, start, stop in zip(
+                    series[starts].tolist(), starts.tolist(), stops.tolist(), strict=True
+                ):
+                    runs.setdefault(one, []).append((start, stop))
+                self._counts = {
+                    one: sum(stop - start for start, stop in found) for one, found in runs.items()
+                }
+                self._runs = runs
+            return self._runs
+
+    def _read_column(
+        self, fd: int, column: Column, runs: Sequence[tuple[int, int]]
+    ) -> npt.NDArray[Any]:
+        parts = [
+            self._decode(fd, column, chunk, page)[max(low, start) - start : min(high, stop) - start]
+            for start, stop, chunk, page, low, high in self._pages_of(column.name, runs)
+        ]
+        return np.concatenate(parts) if len(parts) > 1 else parts[0]
+
+    def _pages_of(
+        self, name: str, runs: Sequence[tuple[int, int]]
+    ) -> Iterator[tuple[int, int, Chunk, Page, int, int]]:
+        """Each page that holds rows of the runs, with its rows and the run's."""
+        waiting = list(reversed(runs))
+        start = 0
+        for group in self.index.groups:
+            if not waiting:
+                return
+            if waiting[-1][0] >= start + group.n_rows:
+                start += group.n_rows
+                continue
+            chunk = group.chunks[name]
+            for page in chunk.pages:
+                stop = start + page.n_rows
+                while waiting and waiting[-1][0] < stop:
+                    low, high = waiting[-1]
+                    yield start, stop, chunk, page, low, high
+                    if high > stop:
+                        break
+                    waiting.pop()
+                start = stop
+
+    def _decode(self, fd: int, column: Column, chunk: Chunk, page: Page) -> npt.NDArray[Any]:
+        if column.kind is Kind.TEXT:
+            raise StorageError(f"{self.path.name}: names are not read from here")
+        content = self._read_page(fd, page)
+        at, is_value = 0, None
+        if column.is_nullable:
+            levels, at = read_levels(content, page.n_rows)
+            is_value = levels == 1
+        n_values = page.n_rows if is_value is None else int(is_value.sum())
+        values = self._decode_values(fd, column, chunk, (page.encoding, content, at, n_values))
+        if column.kind is Kind.DECIMAL:
+            values = values.astype(np.float64) / 10.0**column.scale
+        if is_value is None or n_values == page.n_rows:
+            return values
+        spread = np.full(page.n_rows, np.nan)
+        spread[is_value] = values
+        return spread
+
+    def _decode_values(
+        self, fd: int, column: Column, chunk: Chunk, coded: tuple[int, bytes, int, int]
+    ) -> npt.NDArray[Any]:
+        """Values of a page from its encoding, its bytes, where they begin, and their number."""
+        encoding, content, at, n_values = coded
+        if encoding == Encoding.DELTA_BINARY_PACKED:
+            return decode_deltas(content, at)
+        if chunk.dictionary is None or encoding != Encoding.RLE_DICTIONARY:
+            form = "<f8" if column.kind is Kind.FLOAT else "<i8"
+            return decode_split(content, at, n_values).view(form)
+        form = "<i4" if column.kind is Kind.SMALL else "<i8"
+        used = np.frombuffer(self._read_page(fd, chunk.dictionary), form).astype(np.int64)
+        if len(used) == 1:
+            return np.broadcast_to(used, n_values)
+        codes = decode_runs(content, at + 1, len(content), content[at], n_values)
+        return used[codes]
+
+    def _read_page(self, fd: int, page: Page) -> bytes:
+        content = os.pread(fd, page.size, page.at)
+        if zlib.crc32(content) != page.crc:
+            raise DamagedPageError(f"{self.path.name}: the page at byte {page.at} is damaged")
+        return decompress(content)
+
+
+def _empty(column: Column) -> npt.NDArray[Any]:
+    return np.empty(0, np.float64 if column.is_nullable else np.int64)
+
+
+def join_runs(runs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Stretches that overlap or touch made one, rising."""
+    joined: list[tuple[int, int]] = []
+    for start, stop in sorted(runs):
+        if joined and joined[-1][1] >= start:
+            joined[-1] = (joined[-1][0], max(stop, joined[-1][1]))
+        else:
+            joined.append((start, stop))
+    return joined
+
+
+def _find_damaged(fd: int, chunk: Chunk, start: int, n_rows: int) -> list[tuple[int, int]]:
+    def is_damaged(page: Page) -> bool:
+        return zlib.crc32(os.pread(fd, page.size, page.at)) != page.crc
+
+    if chunk.dictionary is not None and is_damaged(chunk.dictionary):
+        return [(start, start + n_rows)]
+    bad = []
+    for page in chunk.pages:
+        if is_damaged(page):
+            bad.append((start, start + page.n_rows))
+        start += page.n_rows
+    return bad

@@ -1,0 +1,1 @@
+"""Looking after the files: verify, repair, scrub, retention, backup, export."""
