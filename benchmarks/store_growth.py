@@ -96,7 +96,7 @@ def measure_growth(
             stretch = meters.read(N_INSTANTS)
             if past is None:
                 past = Past(stretch, start_us)
-                register(opened.database, opened.registry, stretch)
+                register(opened.registry, stretch)
             past.add(stretch)
             batch = build_batch(stretch)
             started_s = time.perf_counter()

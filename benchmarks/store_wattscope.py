@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import insert
 
 from benchmarks.rows import OURS
 from benchmarks.store_disk import count_folder_bytes
@@ -32,11 +31,10 @@ from benchmarks.store_questions import (
 from benchmarks.store_sets import MeasuredSet
 from wattscope.core.reading import Batch, FloatColumn, Int32Column
 from wattscope.core.time_grid import US_PER_DAY, US_PER_S
-from wattscope.core.topology import DeviceKind, Sampling, Site
+from wattscope.core.topology import Device, DeviceKind, Site
 from wattscope.live.memory_view import MemoryView
 from wattscope.ports import Chart, Rollup, Table
 from wattscope.registry.database import Database
-from wattscope.registry.schema import devices, series
 from wattscope.registry.sql_registry import SqlRegistry
 from wattscope.stores.duckdb_store import DuckdbStore
 from wattscope.stores.folder import DataFolder
@@ -73,7 +71,7 @@ class OpenedWattscope:
 
     def load(self, prepared: Prepared) -> None:
         assert prepared.batch is not None
-        register(self.database, self.registry, prepared.measured)
+        register(self.registry, prepared.measured)
         self.load_batch(prepared.batch)
 
     def load_batch(self, batch: Batch) -> None:
@@ -140,33 +138,21 @@ def find_series(measured: MeasuredSet, column: int) -> Int32Column:
     return np.arange(len(measured.meters), dtype=np.int32) * n_columns + column + 1
 
 
-def register(database: Database, registry: SqlRegistry, measured: MeasuredSet) -> None:
+def register(registry: SqlRegistry, measured: MeasuredSet) -> None:
     """Make the site, the devices and the series known, in one commit."""
     registry.put_site(Site(_SITE, "Site", "UTC"))
-    parts = sorted({one.part for one in measured.columns})
-    known = [
-        {
-            "id": f"{meter}{part}",
-            "site": _SITE,
-            "name": f"{meter}{part}",
-            "kind": DeviceKind.METER.value,
-            "interval_s": measured.step_us / US_PER_S,
-            "sampling": Sampling.INSTANT.value,
-            "is_production": False,
-            "is_direction_swapped": False,
-        }
-        for meter in measured.meters
-        for part in parts
-    ]
-    names = [
-        {"device": f"{meter}{one.part}", "quantity": one.quantity}
-        for meter in measured.meters
-        for one in measured.columns
-    ]
-    with database.begin() as connection:
-        connection.execute(insert(devices), known)
-        connection.execute(insert(series), names)
-    registry.reload()
+    registry.put_devices(
+        [
+            (_make_device(f"{meter}{one.part}", measured), (one.quantity,))
+            for meter in measured.meters
+            for one in measured.columns
+        ]
+    )
+
+
+def _make_device(name: str, measured: MeasuredSet) -> Device:
+    interval_s = measured.step_us / US_PER_S
+    return Device(name, _SITE, name, DeviceKind.METER, interval_s=interval_s)
 
 
 def list_own_questions(opened: OpenedWattscope, measured: MeasuredSet) -> dict[str, Question]:

@@ -23,6 +23,7 @@ from tests.faults.damage import (
     read_log,
     read_registry,
     read_store,
+    read_store_after_flush,
 )
 from tests.faults.workload import make_plan, run_plan
 from wattscope.core.reading import build_batch
@@ -44,6 +45,8 @@ def read_named(data: Path) -> Answer:
 # A new kind is one line.
 KINDS = {
     "log segment": Kind("log", "*.log", read_log, 500),
+    "rows file": Kind(".", "chunks/rows-*", read_store, 60),
+    "rows file, merged later": Kind(".", "chunks/rows-*", read_store_after_flush, 20),
     "rollup file": Kind(".", "chunks/rollup-*", read_store, 60),
     "manifest": Kind(".", "chunks/manifest.json", read_store, 60),
     "registry": Kind(".", "registry.sqlite", read_named, 100),

@@ -43,7 +43,14 @@ def describe_health(program: Program) -> dict[str, Any]:
         "started_at": format_utc(program.started_at_us),
         "sources": [_describe_source(feed, tally, uptime_s) for feed in program.feeds],
         "log": _describe_log(program),
-        "store": store | {"lag_records": storage.log.end_offset - store["written_offset"]},
+        "store": store
+        | {
+            "lag_records": storage.log.end_offset - store["written_offset"],
+            "damages": [
+                {"file": one.file, "rows": one.rows, "detail": one.detail}
+                for one in storage.store.damages[:_SHOWN_DAMAGES]
+            ],
+        },
         "counters": {
             "received": tally.received,
             "stored": tally.stored,

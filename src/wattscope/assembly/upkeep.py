@@ -55,7 +55,7 @@ def verify_folder(
 
 
 def _check_registry(path: Path) -> Iterator[Finding]:
-    advice = "restore registry.sqlite from a backup; the readings themselves are in chunks/"
+    advice = "the next start makes it anew from registry.names; if that fails, restore a backup"
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:
@@ -65,8 +65,23 @@ def _check_registry(path: Path) -> Iterator[Finding]:
             connection.close()
     except sqlite3.Error as fault:
         lines = [f"cannot be read ({fault})"]
+    lines += _list_name_damages(path)
     for line in lines:
         yield Finding(Severity.DAMAGE, line, path.name, 0, advice)
+
+
+def _list_name_damages(path: Path) -> list[str]:
+    """What does not fit between the registry and the copy of its names."""
+    if not path.exists():
+        return []
+    try:
+        database = Database(path, is_read_only=True)
+    except StorageError as fault:
+        return [str(fault)]
+    try:
+        return list(database.damages)
+    finally:
+        database.close()
 
 
 def _check_log(folder: DataFolder, on_progress: Callable[[Progress], None]) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ class DeviceBook(Protocol):
 
     def find_device(self, device: str) -> Device | None: ...
 
-    def put_device(self, device: Device) -> None: ...
+    def put_device(self, device: Device, quantities: Sequence[str] = ()) -> None: ...
 
     def ensure_all_series(self, device: str, quantities: Sequence[str]) -> tuple[int, ...]: ...
 
@@ -85,14 +85,14 @@ class Binder:
     def _resolve(
         self, key: str, quantities: tuple[str, ...], route: TopicRoute
     ) -> Binding | Rejection:
-        device = self._book.find_device(key)
+        device, is_new = self._book.find_device(key), False
         if device is None:
             if not self._rules.is_open:
                 return Rejection(
                     ReasonCode.UNKNOWN_DEVICE,
                     f"device {key!r} is not registered; add it, then replay the quarantine",
                 )
-            device = self._register(key, route)
+            device, is_new = self._describe(key, route), True
         meanings = [give_meaning(quantity, device) for quantity in quantities]
         names = [meaning.quantity for meaning in meanings]
         n_new = sum(self._book.find_series(key, name) is None for name in names)
@@ -102,14 +102,19 @@ class Binder:
                 f"device {key!r} would need {n_new} new series, the limit is "
                 f"{self._rules.max_series}; raise ingest.max_series",
             )
+        if is_new:
+            # The device and its series in one commit: many of them come at once.
+            self._book.put_device(device, names)
+            self._on_new(device)
         series = self._book.ensure_all_series(key, names)
         for number, name in zip(series, names, strict=True):
             self._set_limits(number, name)
         factors = tuple(meaning.factor for meaning in meanings)
         return Binding(series, None if all(one == 1.0 for one in factors) else factors)
 
-    def _register(self, key: str, route: TopicRoute) -> Device:
-        device = Device(
+    def _describe(self, key: str, route: TopicRoute) -> Device:
+        """A device that is first heard of, as its profile describes it."""
+        return Device(
             id=key,
             site=self._rules.site,
             name=key,
@@ -118,9 +123,6 @@ class Binder:
             sampling=Sampling.INSTANT,
             rollover_wh=route.rollover_wh,
         )
-        self._book.put_device(device)
-        self._on_new(device)
-        return device
 
     def _set_limits(self, number: int, name: str) -> None:
         if number >= len(self._low):

@@ -5,9 +5,11 @@
     data/
       lock              held while a program runs here
       registry.sqlite   sites, devices, series, quarantine
+      registry.names    a checked copy of the names, one line a change
       log/              segments of the event log
       chunks/           manifest.json and Parquet files
       broker/           messages that the embedded broker keeps
+      reserve           room that is given up when the disk is full
 """
 
 from __future__ import annotations

@@ -109,11 +109,11 @@ def make_plan(  # what a question consists of
     in_tails = snapshot.spans_of_tails(asked)
     gone: dict[int, set[int]] = {}
     retired_until = _find_retired(snapshot, asked)
+    late = {one: start for one, start in in_tails.items() if one in snapshot.late}
     # Late rows of a span whose rows are gone cannot be put together with its buckets.
     late = {
         one: max(start, retired_until.get(one, start))
-        for one, start in in_tails.items()
-        if one in snapshot.late
+        for one, start in _find_broken(snapshot, files, asked, late).items()
     }
     for span in snapshot.manifest.spans:
         if not _reaches_into(span, range_us):

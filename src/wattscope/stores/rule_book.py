@@ -15,8 +15,9 @@ import msgspec
 
 from wattscope.compute.segments import SeriesRule
 from wattscope.stores.manifest import publish_file
+from wattscope.stores.parquet.layout import DamagedBytesError, compress, decompress
 
-BOOK_NAME = "rules.json"
+BOOK_NAME = "rules.zst"
 
 
 class _Book(msgspec.Struct, frozen=True):
@@ -35,8 +36,8 @@ def find_changed(folder: Path, rules: Mapping[int, SeriesRule]) -> set[int]:
     except FileNotFoundError:
         return set()
     try:
-        book = msgspec.json.decode(content, type=_Book)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        book = msgspec.msgpack.decode(decompress(content), type=_Book)
+    except (msgspec.MsgspecError, DamagedBytesError):
         return set(rules)
     if book.checksum != _sum_up(book.rules):
         return set(rules)
@@ -47,7 +48,8 @@ def find_changed(folder: Path, rules: Mapping[int, SeriesRule]) -> set[int]:
 def remember(folder: Path, rules: Mapping[int, SeriesRule]) -> None:
     """Write the rules down durably; call when what was made with others is marked."""
     checks = _check_rules(rules)
-    content = msgspec.json.encode(_Book(_sum_up(checks), checks))
+    # Meters of one kind have one rule, so that this is small however many there are.
+    content = compress(msgspec.msgpack.encode(_Book(_sum_up(checks), checks)))
     path = folder / BOOK_NAME
     if path.exists() and path.read_bytes() == content:
         return
@@ -61,4 +63,4 @@ def _check_rules(rules: Mapping[int, SeriesRule]) -> dict[int, int]:
 
 
 def _sum_up(checks: Mapping[int, int]) -> int:
-    return zlib.crc32(msgspec.json.encode(dict(checks)))
+    return zlib.crc32(msgspec.msgpack.encode(dict(checks)))

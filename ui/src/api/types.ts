@@ -176,7 +176,9 @@ export interface Health {
     bytes: number;
     covered_offset: number;
     lag_records: number;
+    damages: FileDamage[];
   };
+  registry: { damages: string[] };
   counters: {
     received: number;
     stored: number;
@@ -193,6 +195,13 @@ export interface Health {
     total_bytes: number;
     data_bytes: number;
   };
+}
+
+/** A file of the store of which rows are left out until it is repaired. */
+export interface FileDamage {
+  file: string;
+  rows: number;
+  detail: string;
 }
 
 export interface LogDamage {

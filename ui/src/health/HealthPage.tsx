@@ -10,6 +10,7 @@ import { PageHead } from "../shell/PageHead";
 import { nowMs } from "../state/clock";
 import { Chain } from "./Chain";
 import { Damages } from "./Damages";
+import { FileDamages } from "./FileDamages";
 import { Quarantine } from "./Quarantine";
 
 const REFRESH_MS = 5_000;
@@ -30,6 +31,9 @@ export function HealthPage() {
             <Disk health={health} />
           </div>
           {health.log.damages.length > 0 && <Damages log={health.log} />}
+          {health.store.damages.length + health.registry.damages.length > 0 && (
+            <FileDamages health={health} />
+          )}
           <Quarantine byCode={health.quarantine.by_code} />
         </>
       )}

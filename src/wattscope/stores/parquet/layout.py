@@ -151,9 +151,20 @@ def compress(content: bytes) -> bytes:
     return zstd.compress(content, 1)
 
 
+class DamagedBytesError(ValueError):
+    """Bytes that no compressor of ours made."""
+
+
 def decompress(content: bytes) -> bytes:
-    """Bytes of a page from those in the file."""
-    return zstd.decompress(content)
+    """Bytes of a page from those in the file.
+
+    Raises:
+        DamagedBytesError: They are not those that were written.
+    """
+    try:
+        return zstd.decompress(content)
+    except zstd.ZstdError as fault:
+        raise DamagedBytesError(str(fault)) from fault
 
 
 def pack_index(index: Index) -> bytes:
