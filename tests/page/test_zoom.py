@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,7 @@ from wattscope.assembly.storage import open_storage
 from wattscope.core.reading import Batch
 from wattscope.core.time_grid import US_PER_DAY, US_PER_S, parse_instant
 from wattscope.settings import load_settings
+from wattscope.stores import rollup_plan
 
 SETTINGS = """\
 [broker]
@@ -47,7 +49,10 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobil
 
 
 def fill(data: Path, settings: Path) -> None:
-    """A day of noise with the spike, a register that grows, and a voltage silent for an hour."""
+    """A day of noise with the spike, a register that grows, and a voltage silent for an hour.
+
+    Minutes are kept too, so that zooming in changes the level.
+    """
     start_us = parse_instant(f"{DAY}T00:00:00Z")
     t = np.arange(start_us, start_us + US_PER_DAY, US_PER_S, dtype=np.int64)
     hour = (t - start_us) / US_PER_S / 3600
@@ -57,7 +62,8 @@ def fill(data: Path, settings: Path) -> None:
     register = np.round(1e6 + np.cumsum(power) / 3600, 1)
     voltage = np.round(231 + noise / 25, 1)
     is_heard = (hour < GAP_HOURS[0]) | (hour >= GAP_HOURS[1])
-    with open_storage(load_settings(settings), data) as storage:
+    many_levels = patch.object(rollup_plan, "WORTH", 50)
+    with many_levels, open_storage(load_settings(settings), data) as storage:
         for name, instants, value in (
             ("active_power_w", t, power),
             ("energy_import_wh", t, register),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +13,10 @@ import numpy as np
 from wattscope.assembly.storage import Storage, now_us
 from wattscope.compute.files.column_map import ColumnMap, parse_column_map
 from wattscope.compute.files.csv_table import RowGroup, decode_rows
+from wattscope.compute.files.green_button import FeedMap, decode_feed, parse_feed_map
 from wattscope.compute.files.line_map import LineMap, decode_lines, parse_line_map
 from wattscope.compute.files.line_protocol import BadLine
-from wattscope.compute.files.table_rows import BadRow
+from wattscope.compute.files.table_rows import BadFile, BadRow
 from wattscope.compute.validate import find_future, grade_values
 from wattscope.core.errors import PermanentError, SettingsError
 from wattscope.core.findings import ReasonCode
@@ -25,8 +27,14 @@ from wattscope.ports import Quarantined
 from wattscope.registry.profile_library import ProfileLibrary
 from wattscope.sources.files import FileBody, open_bodies
 
-Mapping = ColumnMap | LineMap
+Mapping = ColumnMap | LineMap | FeedMap
 _LINES_A_RECORD = 5000
+# Formats of files: the decoder that a profile names, and what reads the profile.
+_FORMATS: dict[str, Callable[..., Mapping]] = {
+    "csv_table": parse_column_map,
+    "line_protocol": parse_line_map,
+    "green_button": parse_feed_map,
+}
 
 
 class ImportFailedError(PermanentError):
@@ -46,7 +54,8 @@ class ImportSummary:
     stored: int = 0
     duplicate: int = 0
     bad_rows: int = 0
-    by_code: dict[str, int] = field(default_factory=dict)
+    by_code: Counter[str] = field(default_factory=Counter)
+    """Rows and values that were set aside."""
 
 
 def read_mapping(name: str, library: ProfileLibrary) -> Mapping:
@@ -56,10 +65,9 @@ def read_mapping(name: str, library: ProfileLibrary) -> Mapping:
         SettingsError: No such profile, or one for messages.
     """
     table: dict[str, Any] = library.read(name)
-    if table.get("decoder") == "csv_table":
-        return parse_column_map(table, where=f"profile {name}")
-    if table.get("decoder") == "line_protocol":
-        return parse_line_map(table, where=f"profile {name}")
+    parse = _FORMATS.get(str(table.get("decoder")))
+    if parse is not None:
+        return parse(table, where=f"profile {name}")
     raise SettingsError(
         [f"profile {name!r} reads messages, not files; see wattscope import --help"]
     )
@@ -82,13 +90,17 @@ class FileImport:
 
         Raises:
             UnreadableFileError: It cannot be opened or unpacked.
-            ImportFailedError: Its header is not that of the profile.
+            ImportFailedError: It is not what the profile says.
         """
+        mapping = self._mapping
         for body in open_bodies(path, on_read):
-            if isinstance(self._mapping, ColumnMap):
-                self._take_table(body, self._mapping)
+            if isinstance(mapping, ColumnMap):
+                rows = decode_rows(body.blocks, mapping, site_time_zone=self._time_zone)
+                self._take_groups(body, rows, head_lines=mapping.skip_lines + 1)
+            elif isinstance(mapping, FeedMap):
+                self._take_groups(body, decode_feed(body.blocks, mapping))
             else:
-                self._take_lines(body, self._mapping)
+                self._take_lines(body, mapping)
 
     def _register(self, mapping: ColumnMap) -> None:
         site = mapping.describe_site()
@@ -99,14 +111,15 @@ class FileImport:
             self._storage.registry.put_device(device)
         self._storage.store.catalogue.forget()
 
-    def _take_table(self, body: FileBody, mapping: ColumnMap) -> None:
+    def _take_groups(
+        self, body: FileBody, items: Iterable[RowGroup | BadRow | BadFile], head_lines: int = 0
+    ) -> None:
         aside: list[Quarantined] = []
-        for item in decode_rows(body.blocks, mapping, site_time_zone=self._time_zone):
+        for item in items:
+            if isinstance(item, BadFile):
+                raise ImportFailedError(f"{body.name}, line {item.line_number}: {item.detail}")
             if isinstance(item, BadRow):
-                is_head = item.line_number <= mapping.skip_lines + 1
-                if item.code is ReasonCode.MISSING_FIELD or (
-                    is_head and item.code is ReasonCode.ENCODING
-                ):
+                if head_lines and _is_of_head(item, head_lines):
                     raise ImportFailedError(f"{body.name}: {item.detail}")
                 aside.append(self._set_aside(body.name, item))
                 continue
@@ -165,19 +178,21 @@ class FileImport:
                 f"{int(is_future.sum())} values lie in the future; check the time zone of the "
                 "profile and the clock of this machine"
             )
-        before = (storage.tally.stored, storage.tally.duplicate)
+        tally = storage.tally
+        before = (tally.stored, tally.duplicate)
+        by_code = tally.quarantined_by_code.copy()
         items = tuple(aside)
-        storage.tally.received += len(batch) + len(items)
-        storage.tally.quarantined_by_code.update(item.code for item in items)
+        tally.received += len(batch) + len(items)
+        tally.quarantined_by_code.update(item.code for item in items)
         storage.persist.append(batch, items)
         storage.persist.drain()
         summary.values += len(batch)
         summary.missing += int(np.isnan(batch.value).sum())
-        summary.stored += storage.tally.stored - before[0]
-        summary.duplicate += storage.tally.duplicate - before[1]
-        for item in items:
-            summary.bad_rows += 1
-            summary.by_code[item.code] = summary.by_code.get(item.code, 0) + 1
+        summary.stored += tally.stored - before[0]
+        summary.duplicate += tally.duplicate - before[1]
+        summary.bad_rows += len(items)
+        # The store's own findings are among them: values that contradict what is there.
+        summary.by_code.update(tally.quarantined_by_code - by_code)
         if storage.persist.is_flush_due:
             storage.persist.flush()
 
@@ -187,6 +202,12 @@ class FileImport:
         return Quarantined(
             "import", f"{name}:{line}"[:512], payload[:65_536], now_us(), bad.code.value, bad.detail
         )
+
+
+def _is_of_head(bad: BadRow, head_lines: int) -> bool:
+    """Whether a table is unreadable because of this line."""
+    is_first = bad.line_number <= head_lines
+    return bad.code is ReasonCode.MISSING_FIELD or (is_first and bad.code is ReasonCode.ENCODING)
 
 
 @dataclass(frozen=True, slots=True)

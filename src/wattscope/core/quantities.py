@@ -108,6 +108,7 @@ def _build_catalogue() -> dict[str, Quantity]:
         Quantity("irradiance_w_m2", "W/m²", _GAUGE, 0.0, 1600.0, "Irradiance"),
         Quantity("state_of_charge_pct", "%", _GAUGE, 0.0, 100.0, "State of charge"),
         Quantity("battery_power_w", "W", _GAUGE, -_GIGA, _GIGA, "Battery power, into the battery"),
+        Quantity("co2_emission_delta_kg", "kg", _DELTA, 0.0, 1e12, "CO₂ emitted per interval"),
         Quantity("gas_import_m3", "m³", _COUNTER, 0.0, 1e9, "Gas"),
         Quantity("water_import_m3", "m³", _COUNTER, 0.0, 1e9, "Water"),
     ]

@@ -20,10 +20,9 @@ from wattscope.stores.lateness import find_outdated
 from wattscope.stores.manifest import Manifest, Part, Span, save_manifest
 from wattscope.stores.row_files import write_rows
 from wattscope.stores.row_reader import RowReader, order_by_series
-from wattscope.stores.rows import fetch_batch
+from wattscope.stores.rows import fetch_batch, rows_source
 from wattscope.stores.snapshot import Snapshot
 from wattscope.stores.span_rollups import SpanRoller
-from wattscope.stores.sql.views import rows_source
 from wattscope.stores.tail import Watermarks
 
 PARALLEL_ROWS = 500_000

@@ -13,9 +13,14 @@ from wattscope.stores.checked_files import CheckedFiles
 from wattscope.stores.manifest import Part, Span
 from wattscope.stores.row_cut import take_lead
 from wattscope.stores.row_files import row_columns
-from wattscope.stores.rows import fetch_batch, series_condition, time_condition
+from wattscope.stores.rows import (
+    ChunkFile,
+    fetch_batch,
+    rows_source,
+    series_condition,
+    time_condition,
+)
 from wattscope.stores.snapshot import Snapshot
-from wattscope.stores.sql.views import ChunkFile, rows_source
 
 GROUP_ROWS = 1_000_000
 """About so many rows are worked on at once; more would cost memory and gain nothing."""

@@ -3,14 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
 
 from wattscope.compute.segments import LEAD_ROWS
 from wattscope.core.reading import Batch
-from wattscope.stores.sql.views import ROW_COLUMNS
+
+ROW_COLUMNS = "series_id, measured_at, value, quality"
+
+
+def quote_text(text: str) -> str:
+    """A text as an SQL literal; used for names of our own files only."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+class ChunkFile(NamedTuple):
+    """A file of rows, and the decimals of its values."""
+
+    path: str
+    scale: int | None = None
+    """None for floats."""
+
+
+def rows_source(files: Sequence[ChunkFile], tails: Sequence[str]) -> str:
+    """A sub-query over chunk files and tail tables, with all values as floats."""
+    sources = [f"SELECT {ROW_COLUMNS} FROM {tail}" for tail in tails]  # noqa: S608  # our own table names
+    by_scale: dict[int | None, list[str]] = {}
+    for file in files:
+        by_scale.setdefault(file.scale, []).append(quote_text(file.path))
+    for scale, paths in by_scale.items():
+        value = "value" if scale is None else "coalesce(value::DOUBLE, 'nan'::DOUBLE) AS value"
+        sources.append(
+            f"SELECT series_id, measured_at, {value}, quality "  # noqa: S608  # our own file names
+            f"FROM read_parquet([{', '.join(paths)}])"
+        )
+    return "(" + " UNION ALL ".join(sources) + ")"
 
 
 def series_condition(series: Sequence[int] | None) -> str:

@@ -23,7 +23,10 @@ def _load(name: str) -> ColumnMap:
     return parse_column_map(tomllib.loads(text))
 
 
-@pytest.mark.parametrize("name", ["uci-household", "uci-household-sums", "generic-csv"])
+@pytest.mark.parametrize(
+    "name",
+    ["uci-household", "uci-household-sums", "uci-steel-industry", "pjm-hourly", "generic-csv"],
+)
 def test_the_profiles_of_tables_are_sound_and_called_like_their_files(name: str) -> None:
     assert _load(name).name == name
 
@@ -74,6 +77,14 @@ def test_a_line_of_words_changes_a_profile_only_where_it_speaks() -> None:
     assert kept.columns_from_header
 
 
+def test_midnight_may_end_its_day_where_times_are_of_the_wall() -> None:
+    words = 'time=t,active_power_w=p,time_format="%d.%m.%Y %H:%M"'
+    assert not parse_map_option(words).midnight_is_day_end
+    assert parse_map_option(f"{words},midnight_is_day_end=true").midnight_is_day_end
+    with pytest.raises(SettingsError, match="midnight_is_day_end"):
+        parse_map_option('time=t,active_power_w=p,time_format="%H:%M %z",midnight_is_day_end=true')
+
+
 def test_all_faults_of_a_line_are_listed_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         parse_map_option("nonsense,activ_power_w=p,voltage_v=u:kW,interval_s=soon,stamp=end")
@@ -99,6 +110,8 @@ def test_all_faults_of_a_line_are_listed_at_once() -> None:
         ("time=t,active_power_w=p,time_format=%d%", "time_format"),
         ("time=t,active_power_w=p,has_header=maybe", "has_header"),
         ("time=t,active_power_w=p,interval_s=nan", "interval_s"),
+        ("time=t,active_power_w=p,midnight_is_day_end=true", "midnight_is_day_end: needs"),
+        ("time=t,active_power_w=p,midnight_is_day_end=yes", "write true or false"),
         ("time=t,active_power_w=p,sampling=often", "sampling"),
         ("time=t,active_power_w=p,skip_lines=-1", "skip_lines"),
     ],

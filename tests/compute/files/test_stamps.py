@@ -79,3 +79,20 @@ def test_all_formats_agree_in_a_fixed_zone(moments: list[datetime], offset_h: in
         assert StampReader(time_format, zone).read(texts).tolist() == expected
     texts = [moment.isoformat() for moment in moments]
     assert StampReader("iso", zone).read(texts).tolist() == expected
+
+
+@pytest.mark.parametrize("time_format", ["%d/%m/%Y %H:%M", "%H:%M %d/%m/%Y"])
+def test_midnight_may_end_the_day_whose_date_it_bears(time_format: str) -> None:
+    walls = [datetime(2026, 3, 28, 23, 45), datetime(2026, 3, 28), datetime(2026, 3, 28, 0, 15)]  # noqa: DTZ001  # the zone places them
+    texts = [f"{wall:{time_format}}" for wall in walls]
+    as_printed = StampReader(time_format, PARIS).read(texts)
+    ending = StampReader(time_format, PARIS, midnight_is_day_end=True).read(texts)
+    # The night between was 28 to 29 March, before the clock went forward.
+    assert ending.tolist() == [
+        as_printed[0],
+        parse_instant("2026-03-28T23:00:00Z"),
+        as_printed[2],
+    ]
+    assert as_printed[1] == parse_instant("2026-03-27T23:00:00Z")
+    unread = StampReader(time_format, PARIS, midnight_is_day_end=True).read(["nonsense"])
+    assert unread.tolist() == [NO_INSTANT]

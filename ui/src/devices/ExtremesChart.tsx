@@ -19,7 +19,7 @@ import { serverNow } from "../state/clock";
 import { isCurrent, shown, showsNow, showZoom, type Span } from "../state/view";
 import { fileNameOf, momentWithSeconds, roleOf, shownWords, ZoomHint } from "./chartWords";
 import { decimalsOf, LEVEL_WORDS, type Lines, linesOfChart } from "./lines";
-import type { QuantityChartProps } from "./QuantityChart";
+import type { QuantityChartProps } from "./quantityChartProps";
 
 const HEIGHT = 280;
 const FASTEST_REFRESH_MS = 5_000;

@@ -19,7 +19,7 @@ import { isCurrent, shown, showsNow, showZoom } from "../state/view";
 import { fileNameOf, momentWithSeconds, roleOf, shownWords, ZoomHint } from "./chartWords";
 import { INTERVAL_WORDS, intervalFor, intervalSeconds } from "./interval";
 import { type Lines, linesOfGrowth } from "./lines";
-import type { QuantityChartProps } from "./QuantityChart";
+import type { QuantityChartProps } from "./quantityChartProps";
 
 const HEIGHT = 280;
 const REFRESH_MS = 30_000;

@@ -1,18 +1,10 @@
 /** The chart of one quantity: its values, or for a counter what was added, or its register. */
 
-import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 
 import type { Device, LatestValue } from "../api/types";
 import { ExtremesChart } from "./ExtremesChart";
 import { GrowthChart } from "./GrowthChart";
-
-export interface QuantityChartProps {
-  device: Device;
-  quantity: LatestValue;
-  /** Buttons at the end of the legend. */
-  actions: ComponentChildren;
-}
 
 interface Props {
   device: Device;

@@ -1,4 +1,4 @@
-"""Decoders of whole files: rows of a table or lines of a protocol, from blocks of bytes.
+"""Decoders of whole files: rows of a table, lines of a protocol, entries of a feed.
 
 ::
 
@@ -6,6 +6,7 @@
                             │                       ▲ column_map, stamps, cells
                             └─▶ line_protocol ─▶ Point | BadLine
                                       └─▶ line_map ─▶ NumberedReading | BadLine
+                     └─▶ espi_feed ─▶ green_button ─▶ RowGroup | BadRow | BadFile
 
 Nothing here opens a file, and nothing raises because of what a file contains.
 """

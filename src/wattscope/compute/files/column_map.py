@@ -13,6 +13,7 @@ A profile is TOML::
     time_zone = "+01:00"       # of times without offset; left out: the site's
     stamp = "start"            # or "end": what a stamp marks of its interval
     interval_s = 60            # left out: the data tell
+    midnight_is_day_end = false # true: 00:00 bears the date of the day that it ends, like 24:00
     sampling = "mean"          # or "instant"
     device = "meter"           # of columns that name none
     device_column = "plant"    # left out: the columns name their devices
@@ -42,7 +43,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from wattscope.compute.files.stamps import find_format_fault
+from wattscope.compute.files.stamps import find_format_fault, is_wall_format
 from wattscope.core.errors import QueryError, SettingsError
 from wattscope.core.quantities import QUANTITIES
 from wattscope.core.reading import FloatColumn
@@ -133,6 +134,7 @@ class ColumnMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     time_zone: str = ""
     stamp: Stamp = Stamp.START
     interval_s: float | None = None
+    midnight_is_day_end: bool = False
     sampling: Sampling = Sampling.INSTANT
     device: str = _DEVICE
     device_column: str = ""
@@ -262,6 +264,8 @@ def _time_faults(table: ColumnMap) -> list[str]:
     format_fault = find_format_fault(table.time_format)
     if format_fault is not None:
         faults.append(f"time_format: {format_fault}")
+    if table.midnight_is_day_end and not is_wall_format(table.time_format):
+        faults.append("midnight_is_day_end: needs a time_format such as %d/%m/%Y %H:%M")
     if table.time_zone:
         faults.extend(_zone_faults("time_zone", table.time_zone))
     if table.site is not None:

@@ -155,7 +155,11 @@ def _find_layout(column_map: ColumnMap, lines: TableLines, site_time_zone: str) 
         tuple((names.index(column.column), column) for column in columns),
         column_map,
         frozenset(column_map.missing),
-        StampReader(column_map.time_format, load_zone(column_map.time_zone or site_time_zone)),
+        StampReader(
+            column_map.time_format,
+            load_zone(column_map.time_zone or site_time_zone),
+            midnight_is_day_end=column_map.midnight_is_day_end,
+        ),
         -round(shift_s * US_PER_S),
     )
 

@@ -25,11 +25,13 @@ _OPTIONS = {
     "time_zone",
     "stamp",
     "interval_s",
+    "midnight_is_day_end",
     "sampling",
     "device",
     "device_column",
 }
 _NUMBERS = {"interval_s": float, "skip_lines": int}
+_SWITCH_KEYS = {"has_header", "midnight_is_day_end"}
 _SWITCHES = {"true": True, "false": False}
 
 
@@ -104,7 +106,7 @@ def _set_option(table: dict[str, Any], key: str, value: str, faults: list[str]) 
     """One key of the profile, in the type that TOML would give it."""
     if key == "missing":
         table[key] = value.split("|")
-    elif key == "has_header":
+    elif key in _SWITCH_KEYS:
         if value not in _SWITCHES:
             faults.append(f"{key}: write true or false")
         table[key] = _SWITCHES.get(value, True)

@@ -45,15 +45,19 @@ class StampReader:
     Not guaranteed: that what it remembers stays; it forgets all when it has read too many texts.
     """
 
-    def __init__(self, time_format: str, zone: tzinfo) -> None:
+    def __init__(
+        self, time_format: str, zone: tzinfo, *, midnight_is_day_end: bool = False
+    ) -> None:
         """Prepare to read.
 
         Args:
             time_format: ``iso``, one of ``EPOCH_UNITS``, or a pattern of ``strptime``.
             zone: Where texts without offset are.
+            midnight_is_day_end: Whether 00:00 bears the date of the day that it ends.
         """
         self._format = time_format
         self._zone = zone
+        self._midnight_is_day_end = midnight_is_day_end
         # A date and a time of day are read apart: few texts, each of them many times.
         self._parts = tuple(time_format.split(" ")) if _is_date_then_time(time_format) else ()
         self._memos: tuple[dict[str, int], ...] = ({}, {})
@@ -100,6 +104,9 @@ class StampReader:
 
     def _place(self, wall_us: Int64Column) -> Int64Column:
         """Instants of wall times [µs]; none where the zone has no or two of them."""
+        if self._midnight_is_day_end:
+            is_midnight = (wall_us != NO_INSTANT) & (wall_us % US_PER_DAY == 0)
+            wall_us = wall_us + np.where(is_midnight, US_PER_DAY, 0)
         quarter, where = np.unique(wall_us // _QUARTER_US, return_inverse=True)
         offsets = np.array([self._offset_us(int(number)) for number in quarter], np.int64)[where]
         is_bad = (wall_us == NO_INSTANT) | (offsets == NO_INSTANT)
@@ -140,6 +147,16 @@ def find_format_fault(time_format: str) -> str | None:
         return None
     known = ", ".join([ISO_FORMAT, *EPOCH_UNITS])
     return f"{time_format!r} is no time format; use {known} or %d/%m/%Y %H:%M"
+
+
+def is_wall_format(time_format: str) -> bool:
+    """Whether a pattern of ``strptime`` describes wall times, without an offset.
+
+    >>> is_wall_format("%d/%m/%Y %H:%M"), is_wall_format("%H:%M %z"), is_wall_format("iso")
+    (True, False, False)
+    """
+    directives = set(_DIRECTIVE.findall(time_format))
+    return bool(directives) and directives.isdisjoint("zZ")
 
 
 def _is_date_then_time(time_format: str) -> bool:

@@ -32,6 +32,15 @@ class BadRow:
 
 
 @dataclass(frozen=True, slots=True)
+class BadFile:
+    """A file of which nothing can be trusted; no row of it was given before."""
+
+    line_number: int
+    """Where that became clear; the first line is 1."""
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class TableLines:
     """Lines that are not blank, with their numbers."""
 

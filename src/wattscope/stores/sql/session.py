@@ -14,10 +14,11 @@ from wattscope.ports import Table
 from wattscope.stores.catalogue import Catalogue
 from wattscope.stores.rollup_plan import LEVELS
 from wattscope.stores.rollup_reader import RollupReader
+from wattscope.stores.rows import ChunkFile
 from wattscope.stores.snapshot import Snapshot
 from wattscope.stores.sql.bounds import Bounds, find_bounds, table_names
 from wattscope.stores.sql.sound_rows import SoundRows
-from wattscope.stores.sql.views import ChunkFile, readings_view, rollup_source, rollup_view
+from wattscope.stores.sql.views import readings_view, rollup_source, rollup_view
 
 
 class SqlViews:

@@ -9,8 +9,8 @@ import duckdb
 
 from wattscope.stores.checked_files import CheckedFiles
 from wattscope.stores.manifest import Part
+from wattscope.stores.rows import ChunkFile
 from wattscope.stores.snapshot import Snapshot
-from wattscope.stores.sql.views import ChunkFile
 
 
 class SoundRows:

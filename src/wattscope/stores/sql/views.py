@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from wattscope.core.quantities import QUANTITIES
+from wattscope.stores.rows import ChunkFile, quote_text
 
-ROW_COLUMNS = "series_id, measured_at, value, quality"
 _ROLLUP_COLUMNS = (
     "series_id, bucket_start_us, part_start_us, count, sum, min, max, first, last, increase, "
     "energy_wh, coverage"
@@ -32,34 +31,6 @@ _QUALITY_WORDS = """CASE WHEN quality = 0 THEN 'good' ELSE rtrim(
     CASE WHEN quality & 2 <> 0 THEN 'implausible ' ELSE '' END ||
     CASE WHEN quality & 4 <> 0 THEN 'late ' ELSE '' END ||
     CASE WHEN quality & 8 <> 0 THEN 'estimated ' ELSE '' END) END"""
-
-
-def quote_text(text: str) -> str:
-    """A text as an SQL literal; used for names of our own files only."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-class ChunkFile(NamedTuple):
-    """A file of rows, and the decimals of its values."""
-
-    path: str
-    scale: int | None = None
-    """None for floats."""
-
-
-def rows_source(files: Sequence[ChunkFile], tails: Sequence[str]) -> str:
-    """A sub-query over chunk files and tail tables, with all values as floats."""
-    sources = [f"SELECT {ROW_COLUMNS} FROM {tail}" for tail in tails]  # noqa: S608  # our own table names
-    by_scale: dict[int | None, list[str]] = {}
-    for file in files:
-        by_scale.setdefault(file.scale, []).append(quote_text(file.path))
-    for scale, paths in by_scale.items():
-        value = "value" if scale is None else "coalesce(value::DOUBLE, 'nan'::DOUBLE) AS value"
-        sources.append(
-            f"SELECT series_id, measured_at, {value}, quality "  # noqa: S608  # our own file names
-            f"FROM read_parquet([{', '.join(paths)}])"
-        )
-    return "(" + " UNION ALL ".join(sources) + ")"
 
 
 def rollup_source(parts: Sequence[ChunkFile], live: str) -> str:

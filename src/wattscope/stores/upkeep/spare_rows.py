@@ -15,8 +15,8 @@ from wattscope.core.reading import Batch, concat_batches
 from wattscope.stores.catalogue import Catalogue
 from wattscope.stores.checked_files import CheckedFiles, compute_crc
 from wattscope.stores.manifest import MANIFEST_NAME, FileNote, Manifest, load_manifest
+from wattscope.stores.rows import quote_text
 from wattscope.stores.snapshot import Snapshot
-from wattscope.stores.sql.views import quote_text
 from wattscope.stores.tail import Watermarks
 
 ReadLog = Callable[[], Iterable[tuple[int, Batch]]]
