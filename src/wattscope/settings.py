@@ -11,6 +11,7 @@ import math
 import os
 import stat
 import tomllib
+from datetime import UTC
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from wattscope.compute.poll_schedule import parse_schedule
 from wattscope.core.errors import QueryError, SettingsError
 from wattscope.core.quantities import QUANTITIES
 from wattscope.core.sound_table import keep_sound
@@ -28,6 +30,7 @@ MAX_FILE_BYTES = 1_000_000
 MAX_INTERVAL_S = 366 * 24 * 3600
 MAX_DAYS = 36_525
 """A hundred years [d]."""
+SOURCE_TYPES = ("mqtt", "modbus")
 CHUNK_INTERVALS = {"3h": 3 * US_PER_HOUR, "1d": 24 * US_PER_HOUR, "1w": 168 * US_PER_HOUR}
 """Names of chunk intervals to their lengths [µs]."""
 _SAMPLE_PASSWORDS = {"admin", "adminpassword", "password", "changeme", "secret", "public"} | {
@@ -81,7 +84,7 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = "mqtt"
     """Name on the health page and in quarantine."""
     type: str = "mqtt"
-    """Kind of source: mqtt."""
+    """Kind of source: mqtt or modbus."""
     url: str | None = None
     """mqtt://host:1883 or mqtts://host:8883; left out, the broker of [broker]."""
     profiles: tuple[str, ...] = ()
@@ -98,6 +101,56 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Certificate authority to trust instead of the system's."""
     qos: int = 1
     """Quality of service of the subscriptions: 0 or 1."""
+    poll: str = "10s"
+    """modbus: when meters that say nothing else are read: 10s, 1m, or a cron expression."""
+
+
+class RegistrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[registry]``: the tables in which Modbus meters and registers are described."""
+
+    url: str | None = None
+    """postgresql://user@host/database; left out, a SQLite file in the data folder."""
+    password_file: str | None = None
+    """File whose first line is the password of the database."""
+
+
+class MeterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[meters]]``: Modbus meters beside those in the tables of [registry]."""
+
+    id: str
+    """Name of its device in exports and SQL."""
+    host: str
+    """Name or address of the meter or its gateway, or a serial port such as /dev/ttyUSB0."""
+    type: str
+    """What it is: a profile such as sdm630, sunspec, or a type of the table registers."""
+    port: int = 502
+    """TCP port; many RS-485 gateways use 8899, 23 or 4196."""
+    unit: int = 1
+    """Unit identifier (slave address), 0 to 255."""
+    name: str | None = None
+    """Name on the screen; left out, the id."""
+    framing: str = "auto"
+    """auto, tcp, rtu_over_tcp, or rtu on a serial port."""
+    baud: int = 9600
+    """Speed of a serial port."""
+    parity: str = "N"
+    """Parity of a serial port: N, E or O."""
+    stop_bits: int = 1
+    """Stop bits of a serial port: 1 or 2."""
+    poll: str | None = None
+    """When it is read: 10s, 1m, a cron expression or a poll group; left out, as its source says."""
+    timeout_s: float = 1.0
+    """How long a reply may take [s]."""
+    kind: str | None = None
+    """meter, inverter, panel, battery, heat_pump, plug or sensor; left out, as its type says."""
+    parent: str | None = None
+    """Id of the device above it in the meter tree."""
+    rating_w: float | None = None
+    """Rated power [W]."""
+    is_production: bool | None = None
+    """Whether what it counts is generated; left out, as its type says."""
+    is_direction_swapped: bool = False
+    """Whether import and export are the other way round than its type says."""
 
 
 class DeviceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -190,6 +243,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     broker: BrokerSettings = BrokerSettings()
     sources: tuple[SourceSettings, ...] = (SourceSettings(profiles=("xcel-itron", "shelly-gen2")),)
     devices: tuple[DeviceSettings, ...] = ()
+    meters: tuple[MeterSettings, ...] = ()
+    registry: RegistrySettings = RegistrySettings()
     storage: StorageSettings = StorageSettings()
     ingest: IngestSettings = IngestSettings()
     simulate: dict[str, Any] = {}
@@ -277,8 +332,12 @@ def _find_source_faults(settings: Settings) -> list[str]:
     faults = []
     for source in settings.sources:
         at = f"sources.{source.name}"
-        if source.type != "mqtt":
-            faults.append(f"{at}.type: {source.type!r} is unknown; valid is mqtt")
+        if source.type not in SOURCE_TYPES:
+            valid = " or ".join(SOURCE_TYPES)
+            faults.append(f"{at}.type: {source.type!r} is unknown; valid is {valid}")
+        if source.type == "modbus":
+            faults += _find_poll_faults(f"{at}.poll", source.poll)
+            continue
         if not source.profiles:
             faults.append(f"{at}.profiles: name at least one, such as shelly-gen2")
         if source.qos not in {0, 1}:
@@ -290,10 +349,22 @@ def _find_source_faults(settings: Settings) -> list[str]:
         if _password_in(source.url) in _SAMPLE_PASSWORDS:
             faults.append(f"{at}.url: a sample password is refused; choose your own")
     own = f"mqtt://{settings.broker.host}:{settings.broker.port}"
-    names = [(source.url or own, source.client_id) for source in settings.sources]
+    names = [
+        (source.url or own, source.client_id)
+        for source in settings.sources
+        if source.type == "mqtt"
+    ]
     if len(set(names)) < len(names):
         faults.append("sources: two with one client_id at one broker would throw each other out")
     return faults
+
+
+def _find_poll_faults(at: str, text: str) -> list[str]:
+    try:
+        parse_schedule(text, UTC)
+    except SettingsError as fault:
+        return [f"{at}: {one}" for one in fault.faults]
+    return []
 
 
 def _find_storage_faults(storage: StorageSettings) -> list[str]:

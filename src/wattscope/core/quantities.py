@@ -4,6 +4,9 @@ It promises that a name ends in its unit, that a value under that name is in tha
 the plausible range is wide enough for every healthy device. It refuses to convert: see
 ``core.units``.
 
+What a meter tells beyond the catalogue is a quantity of its own, whose name holds its unit after
+two underscores: ``flow_rate__l_min`` (``own_quantity``).
+
 Sign: power that flows into the consumer is positive (passive sign convention). Import and export
 registers are separate and never negative. What a generator makes has names of its own
 (``production_power_w``), so that no sign has to be guessed.
@@ -11,8 +14,10 @@ registers are separate and never negative. What a generator makes has names of i
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 
 class QuantityKind(Enum):
@@ -74,6 +79,17 @@ def _phased(  # noqa: PLR0913, PLR0917  # one parameter a column of the table be
     return [total, *phases]
 
 
+def _reactive(stem: str, words: str) -> list[Quantity]:
+    """Registers of reactive energy: total, phases, and two tariffs."""
+    low = -_MAX_WH if stem == "total" else 0.0
+    name, title = f"reactive_energy_{stem}", f"Reactive energy, {words}"
+    tariffs = [
+        Quantity(f"{name}_t{n}_varh", "varh", _COUNTER, low, _MAX_WH, f"{title}, tariff {n}")
+        for n in (1, 2)
+    ]
+    return [*_phased(name, "varh", "varh", _COUNTER, low, _MAX_WH, title), *tariffs]
+
+
 def _build_catalogue() -> dict[str, Quantity]:
     """Every quantity by name, in the order in which screens list them."""
     rows = [
@@ -84,6 +100,13 @@ def _build_catalogue() -> dict[str, Quantity]:
         *_phased("energy_import", "wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy imported"),
         *_phased("energy_export", "wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy exported"),
         *_phased("energy_total", "wh", "Wh", _COUNTER, -_MAX_WH, _MAX_WH, "Energy, both ways"),
+        *(
+            Quantity(f"energy_total_t{n}_wh", "Wh", _COUNTER, -_MAX_WH, _MAX_WH, f"{title} {n}")
+            for n, title in ((1, "Energy, both ways, tariff"), (2, "Energy, both ways, tariff"))
+        ),
+        *_reactive("import", "imported"),
+        *_reactive("export", "exported"),
+        *_reactive("total", "both ways"),
         Quantity("energy_production_wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy produced"),
         Quantity("energy_import_t1_wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy imported, tariff 1"),
         Quantity("energy_import_t2_wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy imported, tariff 2"),
@@ -101,12 +124,20 @@ def _build_catalogue() -> dict[str, Quantity]:
         Quantity("current_n_a", "A", _GAUGE, -1e5, 1e5, "Current, neutral"),
         Quantity("frequency_hz", "Hz", _GAUGE, 0.0, 500.0, "Frequency"),
         *_phased("power_factor", "ratio", "", _GAUGE, -1.0, 1.0, "Power factor"),
+        *_phased("thd", "pct", "%", _GAUGE, 0.0, 1000.0, "Harmonic distortion"),
+        Quantity("phase_angle_deg", "°", _GAUGE, -360.0, 360.0, "Phase angle"),
         Quantity("dc_power_w", "W", _GAUGE, -1e4, _GIGA, "DC power"),
         Quantity("dc_voltage_v", "V", _GAUGE, 0.0, 2000.0, "DC voltage"),
         Quantity("dc_current_a", "A", _GAUGE, -1e4, 1e4, "DC current"),
         Quantity("temperature_c", "°C", _GAUGE, -60.0, 200.0, "Temperature"),
+        Quantity("heat_sink_temperature_c", "°C", _GAUGE, -60.0, 200.0, "Temperature, heat sink"),
         Quantity("irradiance_w_m2", "W/m²", _GAUGE, 0.0, 1600.0, "Irradiance"),
         Quantity("state_of_charge_pct", "%", _GAUGE, 0.0, 100.0, "State of charge"),
+        Quantity("state_of_health_pct", "%", _GAUGE, 0.0, 100.0, "State of health"),
+        Quantity("energy_capacity_wh", "Wh", _GAUGE, 0.0, _MAX_WH, "Capacity of the battery"),
+        Quantity("energy_stored_wh", "Wh", _GAUGE, 0.0, _MAX_WH, "Energy stored"),
+        Quantity("operating_state", "", _GAUGE, 0.0, 65535.0, "Operating state, as a number"),
+        Quantity("event_flags", "", _GAUGE, 0.0, 4294967295.0, "Events, as bits"),
         Quantity("battery_power_w", "W", _GAUGE, -_GIGA, _GIGA, "Battery power, into the battery"),
         Quantity("co2_emission_delta_kg", "kg", _DELTA, 0.0, 1e12, "CO₂ emitted per interval"),
         Quantity("gas_import_m3", "m³", _COUNTER, 0.0, 1e9, "Gas"),
@@ -124,3 +155,62 @@ def _build_catalogue() -> dict[str, Quantity]:
 
 QUANTITIES: dict[str, Quantity] = _build_catalogue()
 """The catalogue: name to quantity."""
+
+MAX_STRINGS = 64
+"""Most DC inputs of an inverter."""
+_STRING_NAME = re.compile(r"(dc_power|dc_voltage|dc_current)_s([1-9][0-9]?)_([a-z]+)")
+_OWN_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_OWN_UNIT = re.compile(r"[A-Za-z0-9%°µ²³Ω]{1,12}(?:_[A-Za-z0-9%°µ²³Ω]{1,8})?")
+_NO_UNIT = "1"
+
+
+def find_quantity(name: str) -> Quantity | None:
+    """The quantity of a name: of the catalogue, of one DC input, or a meter's own with its unit.
+
+    >>> find_quantity("voltage_v").unit, find_quantity("flow_rate__l_min").unit
+    ('V', 'l/min')
+    >>> find_quantity("dc_power_s2_w").title
+    'DC power, string 2'
+    >>> find_quantity("voltage") is None
+    True
+    """
+    return QUANTITIES.get(name) or _find_string(name) or _find_own(name)
+
+
+def unit_of(name: str) -> str:
+    """The unit of a quantity as printed; empty for a ratio, and for a name that is unknown."""
+    found = find_quantity(name)
+    return "" if found is None else found.unit
+
+
+@lru_cache(maxsize=512)
+def _find_string(name: str) -> Quantity | None:
+    """What one of an inverter's DC inputs ("string") gives: as the quantity of all of them."""
+    match = _STRING_NAME.fullmatch(name)
+    if match is None or int(match[2]) > MAX_STRINGS or f"{match[1]}_{match[3]}" not in QUANTITIES:
+        return None
+    whole = QUANTITIES[f"{match[1]}_{match[3]}"]
+    title = f"{whole.title}, string {match[2]}"
+    return Quantity(name, whole.unit, whole.kind, whole.low, whole.high, title)
+
+
+@lru_cache(maxsize=4096)
+def _find_own(name: str) -> Quantity | None:
+    stem, parted, unit = name.rpartition("__")
+    if not parted or not _OWN_NAME.fullmatch(stem) or not _OWN_UNIT.fullmatch(unit):
+        return None
+    shown = "" if unit == _NO_UNIT else unit.replace("_", "/")
+    title = stem.replace("_", " ").strip().capitalize()
+    return Quantity(name, shown, _GAUGE, -float("inf"), float("inf"), title)
+
+
+def own_quantity(measurement: str, unit: str) -> Quantity | None:
+    """A quantity for what the catalogue does not know, named by its measurement and unit.
+
+    It is a gauge of any value. None when no name can be made of the words.
+
+    >>> own_quantity("Flow Rate", "l/min").name, own_quantity("Valve", "").name
+    ('flow_rate__l_min', 'valve__1')
+    """
+    stem = re.sub(r"[^a-z0-9]+", "_", measurement.lower()).strip("_")
+    return _find_own(f"{stem}__{unit.strip().replace('/', '_') or _NO_UNIT}")

@@ -11,7 +11,7 @@ import numpy as np
 from wattscope.compute.enrich import give_meaning
 from wattscope.compute.routing import TopicRoute
 from wattscope.core.findings import ReasonCode, Rejection
-from wattscope.core.quantities import QUANTITIES
+from wattscope.core.quantities import find_quantity
 from wattscope.core.topology import Device, Sampling
 
 
@@ -129,4 +129,6 @@ class Binder:
             size = max(number + 1, 2 * len(self._low))
             self._low = np.r_[self._low, np.full(size - len(self._low), -np.inf)]
             self._high = np.r_[self._high, np.full(size - len(self._high), np.inf)]
-        self._low[number], self._high[number] = QUANTITIES[name].low, QUANTITIES[name].high
+        quantity = find_quantity(name)
+        if quantity is not None:
+            self._low[number], self._high[number] = quantity.low, quantity.high

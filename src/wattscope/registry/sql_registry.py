@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from wattscope.core.errors import UnknownNameError
-from wattscope.core.quantities import QUANTITIES
+from wattscope.core.quantities import find_quantity
 from wattscope.core.topology import Device, DeviceKind, Sampling, Series, Site
 from wattscope.registry.counter_decisions import CounterDecisions
 from wattscope.registry.database import Database
@@ -132,15 +132,15 @@ class SqlRegistry:
     def list_series(self) -> list[Series]:
         """All series, by id."""
         decided = self.decisions.by_series()
-        found = [
+        listed = [
             Series(
-                *(number, self._devices[device].site, device, QUANTITIES[quantity]),
+                *(number, self._devices[device].site, device, found),
                 decided.get(number, ()),
             )
-            for (device, quantity), number in list(self._series.items())
-            if device in self._devices and quantity in QUANTITIES
+            for (device, name), number in list(self._series.items())
+            if device in self._devices and (found := find_quantity(name)) is not None
         ]
-        return sorted(found, key=lambda one: one.id)
+        return sorted(listed, key=lambda one: one.id)
 
 
 def _change_site(old: Site | None, new: Site) -> RowChange:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 
-from wattscope.core.quantities import QUANTITIES
+from wattscope.core.quantities import unit_of
 from wattscope.core.time_grid import US_PER_DAY, US_PER_S, format_utc, load_zone
 from wattscope.ports import Chart
 from wattscope.web.numbers import SIGNIFICANT_DIGITS, csv_response
@@ -96,7 +96,7 @@ def build_chart_routes(services: Services) -> APIRouter:
             {
                 "device": device.id,
                 "quantity": quantity,
-                "unit": QUANTITIES[quantity].unit,
+                "unit": unit_of(quantity),
                 "level": chart.level,
                 "start": format_utc(start_us),
                 "end": format_utc(end_us),

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from wattscope.core.errors import QueryError
 from wattscope.core.explanation import Explanation
-from wattscope.core.quantities import QUANTITIES
+from wattscope.core.quantities import QUANTITIES, find_quantity, unit_of
 from wattscope.core.reading import Quality
 from wattscope.core.time_grid import US_PER_DAY, US_PER_S, format_utc, load_zone
 from wattscope.core.topology import Device
@@ -89,7 +89,7 @@ def build_device_routes(services: Services) -> APIRouter:
         answer = {
             "device": device.id,
             "quantity": quantity,
-            "unit": QUANTITIES[quantity].unit,
+            "unit": unit_of(quantity),
             "interval": interval,
             "start": format_utc(start_us),
             "end": format_utc(end_us),
@@ -137,12 +137,16 @@ def describe_device(
     services: Services, device: Device, series: list[tuple[int, str]]
 ) -> dict[str, Any]:
     """A device with its newest values, in the order of the catalogue."""
-    order = list(QUANTITIES)
+    order = {name: place for place, name in enumerate(QUANTITIES)}
     quantities = []
     newest_us: int | None = None
-    for number_of, name in sorted(series, key=lambda pair: order.index(pair[1])):
+    for number_of, name in sorted(
+        series, key=lambda pair: (order.get(pair[1], len(order)), pair[1])
+    ):
         latest = services.live.latest(number_of)
-        quantity = QUANTITIES[name]
+        quantity = find_quantity(name)
+        if quantity is None:
+            continue
         if latest is not None:
             newest_us = latest[0] if newest_us is None else max(newest_us, latest[0])
         quantities.append(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wattscope.core.quantities import QUANTITIES
 from wattscope.stores.rows import ChunkFile, quote_text
 
 _ROLLUP_COLUMNS = (
@@ -21,10 +20,22 @@ _NO_ROWS = (
     "SELECT NULL::VARCHAR AS site, NULL::VARCHAR AS device, NULL::VARCHAR AS quantity, "
     "NULL::TIMESTAMP AS measured_at, NULL::DOUBLE AS value, NULL::UTINYINT AS quality WHERE false"
 )
+# A name ends in its unit; one of a meter's own has it after two underscores.
+_UNITS = {"w": "W", "wh": "Wh", "va": "VA", "var": "var", "varh": "varh", "v": "V", "a": "A"} | {
+    "hz": "Hz",
+    "c": "°C",
+    "m2": "W/m²",
+    "pct": "%",
+    "deg": "°",
+    "kg": "kg",
+    "m3": "m³",
+}
 _UNIT_OF = (
-    "CASE quantity "
-    + " ".join(f"WHEN '{one.name}' THEN '{one.unit}'" for one in QUANTITIES.values())
-    + " END"
+    "CASE WHEN contains(quantity, '__') "
+    "THEN replace(nullif(regexp_extract(quantity, '__(.*)$', 1), '1'), '_', '/') "
+    "ELSE CASE split_part(quantity, '_', -1) "
+    + " ".join(f"WHEN '{suffix}' THEN '{unit}'" for suffix, unit in _UNITS.items())
+    + " ELSE '' END END"
 )
 _QUALITY_WORDS = """CASE WHEN quality = 0 THEN 'good' ELSE rtrim(
     CASE WHEN quality & 1 <> 0 THEN 'missing ' ELSE '' END ||
