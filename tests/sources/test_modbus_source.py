@@ -12,11 +12,13 @@ import pytest
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from tests.sources.modbus_script import Peer, refuse, run_peer, tcp_reply
+from tests.sources.modbus_script import Peer, Reply, refuse, run_peer, tcp_reply
+from wattscope.compute.decode.route import Decoded
 from wattscope.compute.fleet_routing import FleetRouter
 from wattscope.compute.modbus.frames import Fault
 from wattscope.compute.modbus.values import encode_value
 from wattscope.core.fleet import Endpoint, Fleet, Framing, Meter, PollGroup
+from wattscope.core.reading import Reading
 from wattscope.core.registers import Register, RegisterMap, RegisterType
 from wattscope.core.topology import Device, DeviceKind
 from wattscope.ports import RawMessage
@@ -103,7 +105,7 @@ def words_for(request: bytes) -> list[int]:
     return list(range(first, first + count))
 
 
-def answering(*units: int) -> Callable[[bytes, asyncio.StreamWriter], object]:
+def answering(*units: int) -> Reply:
     """A reply for some units; the others are silent."""
 
     async def reply(request: bytes, writer: asyncio.StreamWriter) -> None:
@@ -113,22 +115,26 @@ def answering(*units: int) -> Callable[[bytes, asyncio.StreamWriter], object]:
     return reply
 
 
-async def test_values_of_a_server_that_nobody_here_wrote_are_read() -> None:
+def only_reading(decoded: Decoded) -> Reading:
+    assert isinstance(decoded, tuple), decoded
+    [reading] = decoded
+    return reading
+
+
+async def test_values_of_a_server_that_nobody_here_wrote_are_read(free_port: int) -> None:
     truth = {name: 100.25 + n for n, name in enumerate(NAMES)}
     image = b"".join(encode_value(truth[one.quantity], one) for one in MAP.registers)
     words = [int.from_bytes(image[at : at + 2], "big") for at in range(0, len(image), 2)]
     device = SimDevice(1, simdata=[SimData(0, values=words, datatype=DataType.REGISTERS)])
-    server = ModbusTcpServer(device, address=("127.0.0.1", 0))
+    server = ModbusTcpServer(device, address=("127.0.0.1", free_port))
     await server.serve_forever(background=True)
-    assert server.transport is not None
-    port = server.transport.sockets[0].getsockname()[1]
-    async with run_source(meter("m", port)) as running:
+    async with run_source(meter("m", free_port)) as running:
         await running.until(lambda: running.count("m") >= 2)
         route = running.router.find("modbus/m")
         assert route is not None
-        [reading] = route.decode(running.messages[0])
+        reading = only_reading(route.decode(running.messages[0]))
         assert dict(zip(reading.quantities, reading.values, strict=True)) == truth
-    await server.shutdown()
+    await server.shutdown()  # type: ignore[no-untyped-call]  # pymodbus leaves it without types
 
 
 async def test_a_dead_unit_is_found_in_three_polls_and_its_neighbour_goes_on() -> None:
@@ -165,7 +171,7 @@ async def test_a_range_that_is_refused_is_found_and_left_out() -> None:
         await running.until(lambda: running.count("m") >= 2)
         route = running.router.find("modbus/m")
         assert route is not None
-        [reading] = route.decode(running.messages[1])
+        reading = only_reading(route.decode(running.messages[1]))
         assert set(reading.quantities) == set(NAMES) - {"voltage_l3_v"}
         asked = len(peer.requests)
         await running.until(lambda: running.count("m") >= 6)
