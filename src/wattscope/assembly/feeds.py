@@ -12,6 +12,7 @@ import structlog
 from wattscope.assembly.storage import Storage, now_us
 from wattscope.compute.decode import DECODERS
 from wattscope.compute.decode.profile import Profile, parse_profile
+from wattscope.compute.decode.route import bind_route
 from wattscope.compute.routing import TopicRoute, TopicRouter
 from wattscope.core.errors import SettingsError
 from wattscope.core.time_grid import load_zone
@@ -44,8 +45,8 @@ def build_router(profiles: Sequence[Profile], time_zone: str) -> TopicRouter:
         [
             TopicRoute(
                 filter=pattern,
-                decode=DECODERS[profile.decoder],
-                route=profile.build_route(zone),
+                profile=profile.name,
+                decode=bind_route(DECODERS[profile.decoder], profile.build_route(zone)),
                 kind=profile.kind,
                 interval_s=profile.interval_s,
                 rollover_wh=profile.rollover_wh,

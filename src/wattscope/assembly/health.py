@@ -148,7 +148,7 @@ def describe_topics(program: Program) -> dict[str, Any]:
     for topic, count in sorted(program.storage.tally.topics.items()):
         routes = (feed.router.find(topic) for feed in program.feeds)
         found = next((route for route in routes if route is not None), None)
-        name = None if found is None else found.route.profile
+        name = None if found is None else found.profile
         topics.append({"topic": topic, "count": count, "format": name})
     url = program.feeds[0].source.options.url if program.feeds else None
     return {"broker_url": url, "topics": topics}
