@@ -14,6 +14,8 @@ import structlog
 
 from wattscope.compute.modbus.map_file import is_register_map, parse_register_map
 from wattscope.compute.modbus.meter_rows import BookRows, FleetRules, build_fleet
+from wattscope.compute.modbus.place_rows import read_places
+from wattscope.compute.modbus.register_rows import read_register_rows
 from wattscope.core.errors import SettingsError, WattscopeError
 from wattscope.core.fleet import Fleet, RowFault
 from wattscope.core.registers import RegisterMap
@@ -44,6 +46,11 @@ class FleetSource:
     def build(self, rows: BookRows) -> Fleet:
         """The fleet of some rows."""
         return build_fleet(rows, self.find_map, self.rules, self.settings_meters)
+
+    def read_sql_maps(self, rows: BookRows) -> dict[str, RegisterMap]:
+        """The types that the table ``registers`` describes."""
+        places = read_places(rows.sites, rows.groups, self.rules.site)
+        return read_register_rows(rows.registers, places).maps
 
 
 class FleetReader:

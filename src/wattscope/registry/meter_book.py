@@ -158,9 +158,12 @@ def key_column(table: BookTable) -> str:
     return _key_of(_TABLES[table]).name
 
 
-def column_kinds(table: BookTable) -> dict[str, type]:
-    """The columns of a table with the type that their cells have."""
-    return {one.name: one.type.python_type for one in _TABLES[table].columns}
+def column_kinds(table: BookTable) -> dict[str, tuple[type, int | None]]:
+    """The columns of a table with the type of their cells, and the longest text."""
+    return {
+        one.name: (one.type.python_type, getattr(one.type, "length", None))
+        for one in _TABLES[table].columns
+    }
 
 
 def _key_of(table: Table) -> Column[Any]:

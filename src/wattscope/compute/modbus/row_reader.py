@@ -12,6 +12,7 @@ from math import isfinite
 from typing import Any, Final
 
 from wattscope.compute.decode.table_reader import suggest
+from wattscope.core.errors import RowError
 
 Row = Mapping[str, Any]
 """A row of a table by its columns; a column that is absent is null."""
@@ -108,6 +109,38 @@ class RowReader:
 
     def _refuse(self, column: str, words: str) -> None:
         self.faults.append(f"{column} {show_cell(self._row[column])} {words}")
+
+
+def tidy_row(row: Row, kinds: Mapping[str, tuple[type, int | None]]) -> dict[str, Any]:
+    """The cells of a row in the types of their columns, as they are to be kept.
+
+    Args:
+        row: Texts will do for numbers and flags; columns that it does not have are left out.
+        kinds: The columns that there are, with type and longest text.
+
+    Raises:
+        RowError: A cell does not fit, or its column is unknown; all faults are listed.
+    """
+    reader = RowReader(row)
+    reader.faults += [
+        f"column {name!r} is unknown; {suggest(name, tuple(kinds))}"
+        for name in row
+        if name not in kinds
+    ]
+    tidy = {name: _tidy_cell(reader, name, *kinds[name]) for name in row if name in kinds}
+    if reader.faults:
+        raise RowError("; ".join(reader.faults))
+    return tidy
+
+
+def _tidy_cell(reader: RowReader, name: str, kind: type, length: int | None) -> object:
+    if kind is bool:
+        return reader.read_flag(name)
+    if kind is int:
+        return reader.read_integer(name, -(1 << 31), (1 << 31) - 1)
+    if kind is float:
+        return reader.read_number(name)
+    return reader.read_text(name, max_length=length or 256)
 
 
 def show_cell(cell: object) -> str:
