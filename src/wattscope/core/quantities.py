@@ -56,8 +56,8 @@ class Quantity:
 
     @property
     def is_energy(self) -> bool:
-        """Whether a value is an energy [Wh]."""
-        return self.unit == "Wh"
+        """Whether it counts energy [Wh]; what a battery holds is a gauge, and counts nothing."""
+        return self.unit == "Wh" and self.kind is not QuantityKind.GAUGE
 
 
 _GAUGE, _COUNTER, _DELTA = QuantityKind.GAUGE, QuantityKind.COUNTER, QuantityKind.DELTA
