@@ -145,7 +145,7 @@ class Plant:
         hall_b = _split(_hall_b(settings, instant_s, shift), 0.84, -0.7 * tilt)
         office = _single(_office(settings, instant_s, clock, shift), 0.95)
         rest = _split(_rest(settings, instant_s, shift), 0.92, 0.5 * tilt)
-        roof = _split(-1.0 * draw_solar_power(settings, instant_s, clock), 1.0, 0.0 * tilt)
+        roof = _split(0.0 - draw_solar_power(settings, instant_s, clock), 1.0, 0.0 * tilt)
         parts = (hall_a, hall_b, office, rest, roof)
         feed = Flow(
             sum((one.power_dw for one in parts[1:]), parts[0].power_dw),
@@ -236,7 +236,7 @@ def _phase_state(
 
 def _tell_roof(seed: int, instant_s: Int64Column, table: Table) -> Table:
     """The DC side of the inverter and how it feels."""
-    ac_w = -table["active_power_w"]
+    ac_w = 0.0 - table["active_power_w"]
     dc_w = np.round(ac_w / _EFFICIENCY, 1)
     share = 0.5 + 0.06 * (smooth_noise(seed, _STRING, instant_s, 3600) - 0.5)
     is_on = ac_w > 0

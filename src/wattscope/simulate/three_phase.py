@@ -82,7 +82,7 @@ def tell_production(table: Table) -> Table:
         if name.startswith(("voltage", "current", "frequency", "power_factor", "apparent"))
     }
     for suffix in ("", *(f"_{phase}" for phase in PHASES)):
-        told[f"production_power{suffix}_w"] = -table[f"active_power{suffix}_w"]
+        told[f"production_power{suffix}_w"] = 0.0 - table[f"active_power{suffix}_w"]
         factor = f"power_factor{suffix}"
         told[factor] = np.abs(table[factor])
     told["reactive_power_var"] = table["reactive_power_var"]
