@@ -41,7 +41,9 @@ def _write(storage: Storage, history: Iterator[HistoryColumns]) -> int:
     """One record a day."""
     n_values = n_waiting = 0
     for _, columns in groupby(history, lambda one: int(one.measured_at_us[0]) // US_PER_DAY):
-        record = storage.persist.append(concat_batches([_batch_of(storage, one) for one in columns]))
+        record = storage.persist.append(
+            concat_batches([_batch_of(storage, one) for one in columns])
+        )
         storage.tally.received += len(record.batch)
         storage.persist.drain()
         n_values += len(record.batch)

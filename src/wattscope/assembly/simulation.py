@@ -51,9 +51,7 @@ def build_simulator(
         raise SettingsError([f"recipe {recipe!r} has no simulator; there is {known}"])
     simulate = load_plugin("simulator", recipe)
     table = {**settings.simulate, **(changes or {})}
-    meters = [
-        serve_meter(meter, library) for meter in settings.meters if meter.host in _LOCAL
-    ]
+    meters = [serve_meter(meter, library) for meter in settings.meters if meter.host in _LOCAL]
     simulator: Simulator = simulate(Plan(table, settings.site.time_zone, meters, interval_s))
     return simulator
 

@@ -57,9 +57,7 @@ def add_commands(app: typer.Typer) -> None:
 
 def simulate(
     recipe: Annotated[str, typer.Argument(help="home, modbus or heatpump")] = "home",
-    url: Annotated[
-        str, typer.Option(help="home: broker to publish to.")
-    ] = "mqtt://127.0.0.1:1883",
+    url: Annotated[str, typer.Option(help="home: broker to publish to.")] = "mqtt://127.0.0.1:1883",
     count: Annotated[int | None, typer.Option(min=1, help="Stop after so many instants.")] = None,
     interval: Annotated[float | None, typer.Option(help="Seconds between instants.")] = None,
     seed: Annotated[int | None, typer.Option(help="Another number, another site.")] = None,
@@ -179,7 +177,13 @@ async def run_simulator(recipe: str, words: Sequence[str]) -> None:
         TransientError: It ended by itself; it has said why.
     """
     process = await asyncio.create_subprocess_exec(
-        *_PROGRAM, "simulate", recipe, *words, "--with-parent", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        *_PROGRAM,
+        "simulate",
+        recipe,
+        *words,
+        "--with-parent",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
     )
     try:
         code = await process.wait()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
-from wattscope.core.reading import FloatColumn, Int64Column
+from wattscope.core.reading import FloatColumn
 from wattscope.core.time_grid import US_PER_DAY, US_PER_S
 from wattscope.simulate.home import HomeState, state_at
 from wattscope.simulate.home_settings import HomeSimulation, TopicForm

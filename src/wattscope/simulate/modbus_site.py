@@ -15,21 +15,20 @@ from typing import Final
 
 import numpy as np
 
-from wattscope.compute.modbus.values import make_finish
 from wattscope.core.errors import SettingsError
 from wattscope.core.fleet import Endpoint, Framing, Line
-from wattscope.core.reading import FloatColumn, Int64Column
-from wattscope.core.registers import Register, RegisterType
+from wattscope.core.reading import Int64Column
 from wattscope.core.time_grid import US_PER_DAY, US_PER_S
 from wattscope.simulate.modbus_bank import Bank, Gaps, RegisterBank, ValuesAt
 from wattscope.simulate.modbus_faults import parse_faults
 from wattscope.simulate.modbus_gateway import LATE_S, VirtualGateway, VirtualUnit
 from wattscope.simulate.modbus_line import LineClock, LineTiming
 from wattscope.simulate.modbus_server import VirtualServer
-from wattscope.simulate.modbus_sunspec import INVERTER, METER, Point, SunSpecBank, points_of
+from wattscope.simulate.modbus_sunspec import INVERTER, METER, SunSpecBank, points_of
 from wattscope.simulate.simulator import HistoryColumns, ServedMeter
 from wattscope.simulate.site_values import SiteModel
 from wattscope.simulate.three_phase import Table
+from wattscope.simulate.told_columns import as_read, as_read_point
 
 ServeSerial = Callable[[VirtualGateway, str, Line], AbstractAsyncContextManager[None]]
 """Answers on a serial port; comes with the extra ``serial``."""
@@ -130,39 +129,13 @@ def tell_history(
         day_start = day_end
 
 
-def as_read(column: FloatColumn, register: Register) -> FloatColumn:
-    """The values that a reader makes of a register that is told them.
-
-    >>> register = Register("active_power_w", 3, 0, RegisterType.INT16, factor=10.0)
-    >>> as_read(np.array([1234.0, 1236.0]), register).tolist()
-    [1230.0, 1240.0]
-    """
-    raw = (column - register.offset) / register.factor
-    if register.type is RegisterType.FLOAT32:
-        raw = raw.astype(np.float32).astype(np.float64)
-    elif not register.type.is_float:
-        raw = np.rint(raw)
-    finish = make_finish(register)
-    different, row = np.unique(raw, return_inverse=True)
-    return np.array([finish(number) for number in different.tolist()])[row]
-
-
-def _as_read_point(column: FloatColumn, point: Point) -> FloatColumn:
-    """Likewise of a SunSpec point."""
-    if point.kind == "float32":
-        return (column * point.factor).astype(np.float32).astype(np.float64) / point.factor
-    number = np.rint(column * point.factor / 10.0**point.exponent)
-    divisor = 10.0**-point.exponent * point.factor
-    return number / divisor if divisor >= 1.0 else number * 10.0**point.exponent / point.factor
-
-
 def _columns_of(
     meter: ServedMeter, instants: Int64Column, table: Table
 ) -> Iterator[HistoryColumns]:
     if meter.map.is_sunspec:
         for quantity, point in points_of(_models_of(meter)).items():
             if quantity in table:
-                told = _as_read_point(table[quantity], point)
+                told = as_read_point(table[quantity], point)
                 yield HistoryColumns(meter.device, quantity, instants, told)
         return
     for register in meter.map.registers:

@@ -58,7 +58,7 @@ class PlantSimulation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """IANA name of the site's zone; shifts and sun follow its clock."""
     seed: int = 1
     """Another number is another plant with other weather."""
-    history_s: float = 60.0
+    history_s: float = 120.0
     """Distance of the readings of a simulated past [s]."""
     epoch: date = date(2026, 7, 1)
     """Day (UTC) at whose start the registers showed their base values."""
@@ -145,7 +145,8 @@ class Plant:
         hall_b = _split(_hall_b(settings, instant_s, shift), 0.84, -0.7 * tilt)
         office = _single(_office(settings, instant_s, clock, shift), 0.95)
         rest = _split(_rest(settings, instant_s, shift), 0.92, 0.5 * tilt)
-        roof = _split(0.0 - draw_solar_power(settings, instant_s, clock), 1.0, 0.0 * tilt)
+        given_w = draw_solar_power(settings, instant_s, clock).astype(np.float64)
+        roof = _split(0.0 - given_w, 1.0, 0.0 * tilt)
         parts = (hall_a, hall_b, office, rest, roof)
         feed = Flow(
             sum((one.power_dw for one in parts[1:]), parts[0].power_dw),
@@ -163,7 +164,7 @@ def _shift(settings: PlantSimulation, clock: LocalClock) -> FloatColumn:
     begun = np.clip((clock.hour - settings.shift_start_h) / 0.5 + 0.5, 0.0, 1.0)
     left = np.clip((settings.shift_end_h - clock.hour) / 0.5 + 0.5, 0.0, 1.0)
     lunch = 1.0 - 0.35 * ((clock.hour >= 12.0) & (clock.hour < 12.75))
-    return np.minimum(begun, left) * lunch * is_weekday
+    return np.asarray(np.minimum(begun, left) * lunch * is_weekday)
 
 
 def _hall_a(settings: PlantSimulation, instant_s: Int64Column, shift: FloatColumn) -> FloatColumn:

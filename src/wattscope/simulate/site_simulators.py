@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Final
 
-
-
 from wattscope.core.reading import Int64Column
 from wattscope.core.time_grid import US_PER_S
 from wattscope.simulate.any_meter import EPOCH_S, ID, AnyMeter
