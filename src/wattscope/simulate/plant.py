@@ -14,6 +14,7 @@ roof; what no sub-meter sees is the feed's own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
@@ -124,9 +125,9 @@ class Plant:
         frequency_hz = frequency_at(seed, instant_s)
         tables: dict[str, Table] = {}
         for device, metered in self._days.at(instants_us).items():
-            base_wh = self.settings.base_energy_wh * _BASE_SHARES[device]
             voltage_v = voltages_at(seed, instant_s, metered.power_w, self.settings.voltage_v)
-            state = _phase_state(metered, voltage_v, frequency_hz, base_wh)
+            bases_wh = [share * self.settings.base_energy_wh for share in _BASE_SHARES[device]]
+            state = _phase_state(metered, voltage_v, frequency_hz, bases_wh)
             tables[device] = tell_quantities(state)
         tables[INVERTER] = tell_production(tables[INVERTER]) | _tell_roof(
             seed, instant_s, tables[INVERTER]
@@ -155,7 +156,14 @@ class Plant:
         return {FEED: feed, HALL_A: hall_a, HALL_B: hall_b, OFFICE: office, INVERTER: roof}
 
 
-_BASE_SHARES: Final = {FEED: 1.0, HALL_A: 0.42, HALL_B: 0.23, OFFICE: 0.06, INVERTER: 0.31}
+_BASE_SHARES: Final = {
+    FEED: (1.0, 0.08),
+    HALL_A: (0.42, 0.0),
+    HALL_B: (0.38, 0.0),
+    OFFICE: (0.06, 0.0),
+    INVERTER: (0.0, 0.31),
+}
+"""Imported and exported at the epoch, beside what the feed had imported by then."""
 
 
 def _shift(settings: PlantSimulation, clock: LocalClock) -> FloatColumn:
@@ -219,17 +227,20 @@ def _with_reactive(power_dw: Int64Column, factor: float) -> Flow:
 
 
 def _phase_state(
-    metered: Metered, voltage_v: FloatColumn, frequency_hz: FloatColumn, base_wh: float
+    metered: Metered,
+    voltage_v: FloatColumn,
+    frequency_hz: FloatColumn,
+    bases_wh: Sequence[float],
 ) -> PhaseState:
     imported, exported, gained, given = metered.energies
-    base = np.floor(base_wh / 3.0)
+    import_base, export_base = (np.floor(base_wh / 3.0) for base_wh in bases_wh)
     return PhaseState(
         power_w=metered.power_w,
         reactive_var=metered.reactive_var,
         voltage_v=voltage_v,
         frequency_hz=frequency_hz,
-        import_wh=imported + base,
-        export_wh=exported + base,
+        import_wh=imported + import_base,
+        export_wh=exported + export_base,
         reactive_import_varh=gained,
         reactive_export_varh=given,
     )
