@@ -129,11 +129,15 @@ def _bad_crc(exchange: Exchange, _chance: Chance) -> tuple[Step, ...]:
 
 def _refusing(code: int) -> FaultKind:
     return FaultKind(
-        f"exception {code}", Layer.FRAME, lambda exchange, _: (exchange.wrap(exchange.refuse(code)),)
+        f"exception {code}",
+        Layer.FRAME,
+        lambda exchange, _: (exchange.wrap(exchange.refuse(code)),),
     )
 
 
-def _wrapped(words: str, wrap: Callable[[Exchange], bytes], framings: frozenset[Framing] = _ALL) -> FaultKind:
+def _wrapped(
+    words: str, wrap: Callable[[Exchange], bytes], framings: frozenset[Framing] = _ALL
+) -> FaultKind:
     """A frame that is wrong in one place."""
     return FaultKind(words, Layer.FRAME, lambda exchange, _: (wrap(exchange),), framings)
 
@@ -189,9 +193,7 @@ FAULTS: Final[Mapping[str, FaultKind]] = {
     ),
     "bad_crc": FaultKind("a wrong checksum", Layer.FRAME, _bad_crc, _WITH_CRC),
     **{f"exception_{code}": _refusing(code) for code in (1, 2, 3, 4, 5, 6, 8, 10, 11)},
-    "previous": FaultKind(
-        "the reply to the request before", Layer.FRAME, _previous, told_on=_TCP
-    ),
+    "previous": FaultKind("the reply to the request before", Layer.FRAME, _previous, told_on=_TCP),
     "glued": FaultKind("the right reply with a second, wrong one behind it", Layer.FRAME, _glue),
     "reset": FaultKind("half a reply, then RST", Layer.CONNECTION, _reset, _STREAMS),
     "accept_close": FaultKind(
