@@ -317,7 +317,9 @@ def _find_faults(settings: Settings) -> list[str]:
 
 
 def _has_password(settings: Settings) -> bool:
-    return any(source.password or _password_in(source.url) for source in settings.sources)
+    return bool(_password_in(settings.registry.url)) or any(
+        source.password or _password_in(source.url) for source in settings.sources
+    )
 
 
 def _password_in(url: str | None) -> str | None:

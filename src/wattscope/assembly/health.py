@@ -6,6 +6,7 @@ from typing import Any
 
 from wattscope import __version__
 from wattscope.assembly.feeds import Feed
+from wattscope.assembly.meter_desk import BookDesk
 from wattscope.assembly.modbus_health import describe_units
 from wattscope.assembly.program import Program
 from wattscope.assembly.storage import Storage, now_us
@@ -31,6 +32,7 @@ def build_services(program: Program, *, allowed_hosts: tuple[str, ...]) -> Servi
         read_topics=lambda: describe_topics(program),
         pages=program.settings.pages,
         allowed_hosts=allowed_hosts,
+        meters=None if program.meters is None else BookDesk(program.meters),
     )
 
 
