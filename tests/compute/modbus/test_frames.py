@@ -176,14 +176,14 @@ def test_reply_that_is_not_whole_yet_is_waited_for(
     pdu = bytes((request.function, len(registers))) + registers
     tcp = _tcp(pdu, transaction=transaction, unit=request.unit)
     rtu = _rtu(pdu, request.unit)
-    for frame, judge in (
-        (tcp, lambda raw: judge_tcp(raw, transaction, request)),
-        (rtu, lambda raw: judge_rtu(raw, request)),
-    ):
-        cut = frame[: data.draw(st.integers(0, len(frame) - 1))]
-        assert judge(cut) == (INCOMPLETE, 0)
-        assert judge(frame) == (registers, len(frame))
-        assert judge(frame + b"more") == (registers, len(frame))
+    cut_tcp = tcp[: data.draw(st.integers(0, len(tcp) - 1))]
+    assert judge_tcp(cut_tcp, transaction, request) == (INCOMPLETE, 0)
+    assert judge_tcp(tcp, transaction, request) == (registers, len(tcp))
+    assert judge_tcp(tcp + b"more", transaction, request) == (registers, len(tcp))
+    cut_rtu = rtu[: data.draw(st.integers(0, len(rtu) - 1))]
+    assert judge_rtu(cut_rtu, request) == (INCOMPLETE, 0)
+    assert judge_rtu(rtu, request) == (registers, len(rtu))
+    assert judge_rtu(rtu + b"more", request) == (registers, len(rtu))
 
 
 def test_late_reply_leaves_the_right_one_behind_it() -> None:
