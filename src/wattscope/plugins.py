@@ -28,6 +28,7 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
     "log": {"segments": Plugin("wattscope.logs.segment_log:SegmentLog")},
     "store": {"duckdb": Plugin("wattscope.stores.duckdb_store:DuckdbStore")},
     "live": {"memory": Plugin("wattscope.live.memory_view:MemoryView")},
+    "output": {"prometheus": Plugin("wattscope.outputs.prometheus:DeviceMetrics")},
     "publisher": {"mqtt": Plugin("wattscope.simulate.publish:publish_to")},
     "simulator": {"home": Plugin("wattscope.simulate.home_messages:messages_at")},
     "detector": {"copied_day": Plugin("wattscope.detectors.copied_day:find_copied_days")},
