@@ -23,6 +23,7 @@ from wattscope.web.live_stream import build_live_routes
 from wattscope.web.metrics import build_metrics_routes
 from wattscope.web.operations import build_operation_routes
 from wattscope.web.problems import install_problem_handlers, problem
+from wattscope.web.reports import build_report_routes
 from wattscope.web.services import Services
 
 _SECURITY_HEADERS = {
@@ -62,6 +63,7 @@ def create_app(services: Services) -> FastAPI:
         build_live_routes,
         build_metrics_routes,
         build_operation_routes,
+        build_report_routes,
     ):
         app.include_router(build(services))
     _install_pages(app, Path(str(files("wattscope").joinpath("web", "static"))))
