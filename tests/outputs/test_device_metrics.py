@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -61,13 +60,24 @@ def live() -> MemoryView:
     return MemoryView()
 
 
+@dataclass
+class SetLimits:
+    """Limits by quantity; 30 s for what is not named."""
+
+    by_quantity: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def state(self) -> object:
+        return dict(self.by_quantity)
+
+    def limit_s(self, device: Device, quantity: str) -> float:  # noqa: ARG002  # as the port has it
+        return self.by_quantity.get(quantity, LIMIT_S)
+
+
 def make(
-    book: ListedBook,
-    live: MemoryView,
-    *renames: Rename,
-    limit_s: Callable[[Device, str], float] = lambda _device, _quantity: LIMIT_S,
+    book: ListedBook, live: MemoryView, *renames: Rename, limits: SetLimits | None = None
 ) -> DeviceMetrics:
-    return DeviceMetrics(book, live, limit_s=limit_s, renames=renames)
+    return DeviceMetrics(book, live, limits=limits or SetLimits(), renames=renames)
 
 
 def say(live: MemoryView, series: int, value: float, *, age_s: float = 0.0) -> None:
@@ -131,13 +141,14 @@ def test_each_quantity_has_a_limit_of_its_own(book: ListedBook, live: MemoryView
     say(live, 1, 46.0, age_s=60)
     say(live, 3, 1000.0, age_s=60)
 
-    def limit_s(_device: Device, quantity: str) -> float:
-        return 900.0 if quantity == "energy_total_wh" else LIMIT_S
-
-    found = scrape(make(book, live, limit_s=limit_s))
+    limits = SetLimits({"energy_total_wh": 900.0})
+    metrics = make(book, live, limits=limits)
+    found = scrape(metrics)
     assert ("wattscope_active_power_watts", "wago") not in found
     assert found["wattscope_energy_total_joules_total", "wago"] == 3.6e6
     assert found["wattscope_device_up", "wago"] == 1.0
+    limits.by_quantity["energy_total_wh"] = 30.0
+    assert ("wattscope_energy_total_joules_total", "wago") not in scrape(metrics)
 
 
 def test_missing_and_implausible_values_are_no_samples(book: ListedBook, live: MemoryView) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import difflib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,8 +69,9 @@ class DayEnergy(Protocol):
 class _Plan:
     """Everything about a scrape that does not change from one to the next."""
 
-    state: tuple[int, tuple[Device, ...]]
-    """What it was made for: the number of series, and the devices."""
+    state: tuple[int, tuple[Device, ...], object]
+    """What it was made for: the number of series, the devices, the state of their limits."""
+    devices: tuple[Device, ...]
     series: tuple[Series, ...]
     ids: Int32Column
     limit_us: Int64Column
@@ -81,8 +82,21 @@ class _Plan:
     """Values of the series, then of the renamed ones."""
     renamed: npt.NDArray[np.intp]
     """Place of the series behind each sample of a name of one's own."""
-    devices: Page
+    device_page: Page
     """For each device: whether it is up, what is known of it, when it was heard."""
+
+
+class Limits(Protocol):
+    """When values are too old."""
+
+    @property
+    def state(self) -> object:
+        """Equal as long as the limits are the same."""
+        ...
+
+    def limit_s(self, device: Device, quantity: str) -> float:
+        """Age at which a quantity of a device is too old [s]."""
+        ...
 
 
 class DeviceMetrics:
@@ -93,7 +107,7 @@ class DeviceMetrics:
         book: Book,
         live: LiveView,
         *,
-        limit_s: Callable[[Device, str], float],
+        limits: Limits,
         renames: Sequence[Rename] = (),
         today: DayEnergy | None = None,
     ) -> None:
@@ -102,11 +116,11 @@ class DeviceMetrics:
         Args:
             book: Devices and series.
             live: Their newest values.
-            limit_s: Age at which a quantity of a device is too old [s].
+            limits: When values are too old.
             renames: Names of one's own; without fault.
             today: Energies of the local day; None leaves them out.
         """
-        self._book, self._live, self._limit_s = book, live, limit_s
+        self._book, self._live, self._limits = book, live, limits
         self._renames = tuple(renames)
         self._today = today
         self._plan: _Plan | None = None
@@ -129,27 +143,29 @@ class DeviceMetrics:
     def _find_plan(self) -> _Plan:
         """The plan for the devices and series that there are now."""
         with self._lock:
-            state = self._book.count_series(), tuple(self._book.list_devices())
+            devices = tuple(self._book.list_devices())
+            state = self._book.count_series(), devices, self._limits.state
             if self._plan is None or self._plan.state != state:
                 self._plan = self._build_plan(state)
             return self._plan
 
-    def _build_plan(self, state: tuple[int, tuple[Device, ...]]) -> _Plan:
+    def _build_plan(self, state: tuple[int, tuple[Device, ...], object]) -> _Plan:
         devices = {device.id: device for device in state[1]}
         series = tuple(one for one in self._book.list_series() if one.device in devices)
-        limits = [self._limit_s(devices[one.device], one.quantity.name) for one in series]
+        limits = [self._limits.limit_s(devices[one.device], one.quantity.name) for one in series]
         place = {name: at for at, name in enumerate(devices)}
         own = [_expose_series(one) for one in series]
         renamed = self._expose_renames(series, devices)
         return _Plan(
             state,
+            state[1],
             series,
             np.array([one.id for one in series], np.int32),
             (np.array(limits, np.float64) * _US_PER_S).astype(np.int64),
             np.array([place[one.device] for one in series], np.intp),
             build_page([*own, *(shown for _, shown in renamed)]),
             np.array([at for at, _ in renamed], np.intp),
-            build_page(_expose_devices(tuple(devices.values()))),
+            build_page(_expose_devices(state[1])),
         )
 
     def _expose_renames(
@@ -202,11 +218,11 @@ def _expose_devices(devices: Sequence[Device]) -> list[Exposition]:
 
 
 def _render_devices(plan: _Plan, instants: Int64Column, is_fresh: npt.NDArray[np.bool_]) -> str:
-    n_devices = len(plan.state[1])
+    n_devices = len(plan.devices)
     newest = np.full(n_devices, np.iinfo(np.int64).min)
     np.maximum.at(newest, plan.of_device, instants)
     is_up = np.bincount(plan.of_device[is_fresh], minlength=n_devices) > 0
     values: FloatColumn = np.r_[is_up, np.ones(n_devices), newest].astype(np.float64)
     is_shown = np.ones(3 * n_devices, np.bool_)
     is_shown[2 * n_devices :] = newest > np.iinfo(np.int64).min
-    return plan.devices.render(values, is_shown)
+    return plan.device_page.render(values, is_shown)
