@@ -3,43 +3,62 @@
 ``increase(x[1d])`` is the growth of the last 24 hours, and PromQL knows no local midnight. The
 store does: it has the buckets of local days, with resets seen and gaps left out.
 
-The store is asked at most every half minute, and the more rarely the longer it takes, so that many
-devices cost a twentieth of one core at most. Right after midnight there is no value until it was
-asked again.
+A scrape asks the store for a second at most and leaves the rest to the next; a round over all
+series is followed by twenty times as much rest. So some devices are never older than a minute,
+thousands than some minutes, and no scrape times out. A series has no value between midnight and
+the moment at which it was asked for again.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import numpy as np
+import numpy.typing as npt
 
 from wattscope.compute.prometheus_names import Exposition, expose_today
-from wattscope.compute.prometheus_page import Page, build_page
+from wattscope.compute.prometheus_page import Booleans, Page, build_page
 from wattscope.core.quantities import Quantity, QuantityKind
-from wattscope.core.time_grid import US_PER_S, day_start_us, load_zone, local_date
+from wattscope.core.reading import FloatColumn
+from wattscope.core.time_grid import day_start_us, from_us, load_zone
 from wattscope.core.topology import Series, Site
 from wattscope.ports import Store
 
+BUDGET_S = 1.0
+"""Longest time that a scrape waits for the store; one piece more is not begun after it [s]."""
+PIECE = 1000
+"""Series that are asked for at once."""
 SHORTEST_REST_S = 30.0
 REST_FACTOR = 20.0
 """For each second that the store was busy so many of rest."""
 _POWERS = ("active_power_w", "production_power_w")
+_NO_DAY = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Energies:
-    """What the store said."""
+@dataclass(slots=True)
+class _Board:
+    """The energies of some series, by zone."""
 
-    asked_us: int
-    took_s: float
-    by_series: dict[int, float]
-    """Energy of a series since its local midnight [Wh]."""
-    days: dict[str, date]
-    """The local day that was asked for, by zone."""
+    series: tuple[Series, ...]
+    """All series, of which only some have an energy."""
+    rows: npt.NDArray[np.intp]
+    """Places of those that have."""
+    ids: list[int]
+    zones: list[str]
+    """Time zone of each; equal ones stand together."""
+    page: Page
+    energy_wh: FloatColumn
+    day: npt.NDArray[np.int64]
+    """The local day of each energy, as an ordinal; 0 before it was asked for."""
+    at: int = 0
+    """What is asked for next."""
+    took_s: float = 0.0
+    """How long the store was busy in this round."""
+    wake_s: float = field(default=-np.inf)
+    """When the next round may begin; by the clock that never jumps."""
 
 
 class EnergyToday:
@@ -54,70 +73,94 @@ class EnergyToday:
     ) -> None:
         self._store, self._list_sites = store, list_sites
         self._monotonic_s = monotonic_s
-        self._known = _Energies(0, 0.0, {}, {})
-        self._plan: tuple[tuple[Series, ...], tuple[Series, ...], Page] | None = None
+        self._board: _Board | None = None
         self._asking = threading.Lock()
 
-    def render(self, series: tuple[Series, ...], is_fresh: frozenset[int], now_us: int) -> str:
+    def render(self, series: tuple[Series, ...], is_fresh: Booleans, now_us: int) -> str:
         """The text of the samples of series that are fresh and have an energy today.
 
         Args:
             series: All series; the same tuple as before costs least.
-            is_fresh: Ids of the series whose newest value is not too old.
+            is_fresh: Whether the newest value of each is not too old.
             now_us: This moment [µs].
         """
-        chosen, page = self._choose(series)
-        zones = {site.id: site.time_zone for site in self._list_sites()}
-        today = {zone: local_date(now_us, load_zone(zone)) for zone in set(zones.values())}
+        board = self._board
         # While another scrape asks the store, this one takes what is known.
-        if self._is_due(now_us, today) and self._asking.acquire(blocking=False):
+        if self._asking.acquire(blocking=False):
             try:
-                self._known = self._ask(chosen, zones, today, now_us)
+                if board is None or board.series is not series:
+                    board = self._board = self._arrange(series, board)
+                today = _find_days(board.zones, now_us)
+                self._ask(board, today)
             finally:
                 self._asking.release()
-        known = self._known
-        is_of_today = {zone: known.days.get(zone) == day for zone, day in today.items()}
-        values = np.array(
-            [
-                known.by_series.get(one.id, np.nan)
-                if one.id in is_fresh and is_of_today.get(zones.get(one.site, ""), False)
-                else np.nan
-                for one in chosen
-            ],
-            np.float64,
+        if board is None or board.series is not series:
+            return ""
+        today = _find_days(board.zones, now_us)
+        return board.page.render(
+            board.energy_wh, is_fresh[board.rows] & (board.day == _list_ordinals(board, today))
         )
-        return page.render(values, ~np.isnan(values))
 
-    def _choose(self, series: tuple[Series, ...]) -> tuple[tuple[Series, ...], Page]:
-        if self._plan is None or self._plan[0] is not series:
-            chosen = choose_energies(series)
-            self._plan = (series, chosen, build_page(_expose(one) for one in chosen))
-        return self._plan[1:]
+    def _arrange(self, series: tuple[Series, ...], before: _Board | None) -> _Board:
+        """A board for these series, with what was known of them."""
+        zone_of = {site.id: site.time_zone for site in self._list_sites()}
+        place = {one.id: at for at, one in enumerate(series)}
+        chosen = sorted(
+            (one for one in choose_energies(series) if one.site in zone_of),
+            key=lambda one: (zone_of[one.site], one.id),
+        )
+        known = {}
+        if before is not None:
+            pairs = zip(before.energy_wh.tolist(), before.day.tolist(), strict=True)
+            known = dict(zip(before.ids, pairs, strict=True))
+        kept = [known.get(one.id, (np.nan, _NO_DAY)) for one in chosen]
+        return _Board(
+            series,
+            np.array([place[one.id] for one in chosen], np.intp),
+            [one.id for one in chosen],
+            [zone_of[one.site] for one in chosen],
+            build_page(_expose(one) for one in chosen),
+            np.array([energy for energy, _ in kept], np.float64),
+            np.array([day for _, day in kept], np.int64),
+        )
 
-    def _is_due(self, now_us: int, today: dict[str, date]) -> bool:
-        known = self._known
-        rest_s = max(SHORTEST_REST_S, REST_FACTOR * known.took_s)
-        return known.days != today or not 0 <= now_us - known.asked_us < rest_s * US_PER_S
-
-    def _ask(
-        self,
-        chosen: Sequence[Series],
-        zones: dict[str, str],
-        today: dict[str, date],
-        now_us: int,
-    ) -> _Energies:
+    def _ask(self, board: _Board, today: dict[str, date]) -> None:
+        """Go on with the round as long as this scrape may wait."""
+        is_new = board.day != _list_ordinals(board, today)
+        if not board.at and not is_new.any() and self._monotonic_s() < board.wake_s:
+            return
         began_s = self._monotonic_s()
-        by_series: dict[int, float] = {}
-        for zone, day in today.items():
-            ids = [one.id for one in chosen if zones.get(one.site) == zone]
-            if not ids:
-                continue
-            start_us = day_start_us(day, load_zone(zone))
-            end_us = day_start_us(day + timedelta(days=1), load_zone(zone))
-            rollup = self._store.roll_up(ids, "1d", start_us, end_us)
-            pairs = zip(rollup.series_id.tolist(), rollup.energy_wh.tolist(), strict=True)
-            by_series |= dict(pairs)
-        return _Energies(now_us, self._monotonic_s() - began_s, by_series, today)
+        while board.at < len(board.ids) and self._monotonic_s() - began_s < BUDGET_S:
+            zone = board.zones[board.at]
+            end = min(board.at + PIECE, len(board.ids))
+            while board.zones[end - 1] != zone:
+                end -= 1
+            self._ask_piece(board, slice(board.at, end), zone, today[zone])
+            board.at = end
+        board.took_s += self._monotonic_s() - began_s
+        if board.at >= len(board.ids):
+            rest_s = max(SHORTEST_REST_S, REST_FACTOR * board.took_s)
+            board.at, board.took_s, board.wake_s = 0, 0.0, self._monotonic_s() + rest_s
+
+    def _ask_piece(self, board: _Board, rows: slice, zone: str, day: date) -> None:
+        ids = board.ids[rows]
+        start_us = day_start_us(day, load_zone(zone))
+        end_us = day_start_us(day + timedelta(days=1), load_zone(zone))
+        rollup = self._store.roll_up(ids, "1d", start_us, end_us)
+        pairs = zip(rollup.series_id.tolist(), rollup.energy_wh.tolist(), strict=True)
+        found = dict(pairs)
+        board.energy_wh[rows] = [found.get(one, np.nan) for one in ids]
+        board.day[rows] = day.toordinal()
+
+
+def _find_days(zones: Sequence[str], now_us: int) -> dict[str, date]:
+    """The local date in each zone."""
+    now = from_us(now_us)
+    return {zone: now.astimezone(load_zone(zone)).date() for zone in set(zones)}
+
+
+def _list_ordinals(board: _Board, today: dict[str, date]) -> npt.NDArray[np.int64]:
+    return np.array([today[zone].toordinal() for zone in board.zones], np.int64)
 
 
 def choose_energies(series: Sequence[Series]) -> tuple[Series, ...]:

@@ -27,7 +27,7 @@ from wattscope.compute.prometheus_names import (
     Scale,
     expose_quantity,
 )
-from wattscope.compute.prometheus_page import Page, build_page
+from wattscope.compute.prometheus_page import Booleans, Page, build_page
 from wattscope.compute.prometheus_renames import Rename, expose_renamed
 from wattscope.core.reading import FloatColumn, Int32Column, Int64Column
 from wattscope.core.topology import Device, Series
@@ -60,7 +60,7 @@ class Book(Protocol):
 class DayEnergy(Protocol):
     """Energies of the local day so far."""
 
-    def render(self, series: tuple[Series, ...], is_fresh: frozenset[int], now_us: int) -> str:
+    def render(self, series: tuple[Series, ...], is_fresh: Booleans, now_us: int) -> str:
         """The text of their samples, of the series that are fresh."""
         ...
 
@@ -136,8 +136,7 @@ class DeviceMetrics:
         text = plan.page.render(values[rows], is_fresh[rows])
         text += _render_devices(plan, instants, is_fresh)
         if self._today is not None:
-            fresh = frozenset(plan.ids[is_fresh].tolist())
-            text += self._today.render(plan.series, fresh, now_us)
+            text += self._today.render(plan.series, is_fresh, now_us)
         return text
 
     def _find_plan(self) -> _Plan:
@@ -217,7 +216,7 @@ def _expose_devices(devices: Sequence[Device]) -> list[Exposition]:
     ]
 
 
-def _render_devices(plan: _Plan, instants: Int64Column, is_fresh: npt.NDArray[np.bool_]) -> str:
+def _render_devices(plan: _Plan, instants: Int64Column, is_fresh: Booleans) -> str:
     n_devices = len(plan.devices)
     newest = np.full(n_devices, np.iinfo(np.int64).min)
     np.maximum.at(newest, plan.of_device, instants)
