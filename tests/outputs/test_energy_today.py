@@ -109,11 +109,16 @@ def test_energy_is_that_of_the_local_day_and_not_of_24_hours(scraper: Scraper) -
     }
 
 
-def test_yesterdays_energy_is_not_held_over_midnight(scraper: Scraper) -> None:
+def test_yesterdays_energy_is_not_held_over_midnight(
+    scraper: Scraper, monkeypatch: pytest.MonkeyPatch
+) -> None:
     evening_us = MIDNIGHT_US - 15 * US_PER_MINUTE
     fill(scraper.storage, "pump", "energy_total_wh", MIDNIGHT_US + US_PER_HOUR)
     key = "wattscope_energy_total_today_joules", "pump"
     assert scraper.scrape(evening_us)[key] > 11
+    with monkeypatch.context() as patched:
+        patched.setattr(energy_today, "BUDGET_S", 0.0)
+        assert scraper.scrape(MIDNIGHT_US + US_PER_HOUR) == {}
     # The rest after the first round is not over, yet the day is.
     assert scraper.scrape(MIDNIGHT_US + US_PER_HOUR)[key] == pytest.approx(1.0)
 
