@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from wattscope.compute.poll_schedule import parse_schedule
+from wattscope.compute.prometheus_renames import Rename, list_rename_faults
 from wattscope.core.errors import QueryError, SettingsError
 from wattscope.core.quantities import QUANTITIES
 from wattscope.core.sound_table import keep_sound
@@ -233,6 +234,28 @@ class IngestSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """More series than this are not made; their readings go to quarantine."""
 
 
+class NameSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[prometheus.names]``: names of your own, each with what it shows."""
+
+    device: str
+    """Id of the device."""
+    quantity: str
+    """What of it, such as active_power_w."""
+    unit: str | None = None
+    """Unit to show it in, such as kW; left out, that of the quantity."""
+
+
+class PrometheusSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[prometheus]``: a port for Prometheus alone, and names of your own."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; another than loopback needs --expose-without-login."""
+    port: int | None = None
+    """TCP port that answers /metrics and nothing else; left out, only the page's port does."""
+    names: dict[str, NameSettings] = {}
+    """Metrics by names of your own, beside the program's; see docs/prometheus.md."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -247,6 +270,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     registry: RegistrySettings = RegistrySettings()
     storage: StorageSettings = StorageSettings()
     ingest: IngestSettings = IngestSettings()
+    prometheus: PrometheusSettings = PrometheusSettings()
     simulate: dict[str, Any] = {}
     """Settings of the recipe's simulator, for ``demo`` and ``simulate``."""
 
@@ -310,10 +334,23 @@ def _find_faults(settings: Settings) -> list[str]:
     faults += _find_device_faults(settings)
     faults += _find_source_faults(settings)
     faults += _find_storage_faults(settings.storage)
-    for at, port in (("server", settings.server.port), ("broker", settings.broker.port)):
-        if not 1 <= port <= 65_535:
+    faults += [f"prometheus.names.{fault}" for fault in list_rename_faults(list_renames(settings))]
+    for at, port in (
+        ("server", settings.server.port),
+        ("broker", settings.broker.port),
+        ("prometheus", settings.prometheus.port),
+    ):
+        if port is not None and not 1 <= port <= 65_535:
             faults.append(f"{at}.port: {port} is not between 1 and 65535")
     return faults
+
+
+def list_renames(settings: Settings) -> list[Rename]:
+    """The names of ``[prometheus.names]``."""
+    return [
+        Rename(name, one.device, one.quantity, one.unit)
+        for name, one in settings.prometheus.names.items()
+    ]
 
 
 def _has_password(settings: Settings) -> bool:
