@@ -31,6 +31,7 @@ MAX_INTERVAL_S = 366 * 24 * 3600
 MAX_DAYS = 36_525
 """A hundred years [d]."""
 SOURCE_TYPES = ("mqtt", "modbus")
+PHASE_COLOURS = ("seed", "iec", "grey")
 CHUNK_INTERVALS = {"3h": 3 * US_PER_HOUR, "1d": 24 * US_PER_HOUR, "1w": 168 * US_PER_HOUR}
 """Names of chunk intervals to their lengths [µs]."""
 _SAMPLE_PASSWORDS = {"admin", "adminpassword", "password", "changeme", "secret", "public"} | {
@@ -233,6 +234,42 @@ class IngestSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """More series than this are not made; their readings go to quarantine."""
 
 
+class HeatPumpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[heat_pump]``: the page of a heat pump: its states and its colours."""
+
+    device: str | None = None
+    """Id of its meter; left out, the first device of kind heat_pump, else the main meter."""
+    standby_below_w: float = 20.0
+    """Below this power it stands by [W]."""
+    high_from_w: float = 2000.0
+    """From this power on it is under high load, or defrosts [W]."""
+    hysteresis: float = 0.1
+    """How far below a limit power must fall until the lower state counts, as a share of it."""
+    min_state_s: float = 60.0
+    """Less time than this is no state of its own [s]."""
+    power_green_w: float = 1000.0
+    """Up to this power the tile is green [W]."""
+    power_red_w: float = 2000.0
+    """Above this power the tile is red, between the two yellow [W]."""
+    frequency_hz: float = 50.0
+    """Frequency that the grid should have [Hz]."""
+    frequency_green_hz: float = 0.2
+    """Up to this deviation the frequency is green [Hz]."""
+    frequency_red_hz: float = 0.5
+    """Beyond this deviation it is red, between the two yellow [Hz]."""
+    power_factor_green: float = 0.85
+    """From here on the power factor is green."""
+    power_factor_red: float = 0.7
+    """Below it is red, between the two yellow."""
+
+
+class ScreenSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[screen]``: how pages look."""
+
+    phase_colours: str = "seed"
+    """Phases L1, L2, L3: seed (red, yellow, blue), iec (brown, black, grey) or grey."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -247,6 +284,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     registry: RegistrySettings = RegistrySettings()
     storage: StorageSettings = StorageSettings()
     ingest: IngestSettings = IngestSettings()
+    heat_pump: HeatPumpSettings = HeatPumpSettings()
+    screen: ScreenSettings = ScreenSettings()
     simulate: dict[str, Any] = {}
     """Settings of the recipe's simulator, for ``demo`` and ``simulate``."""
 
@@ -310,6 +349,10 @@ def _find_faults(settings: Settings) -> list[str]:
     faults += _find_device_faults(settings)
     faults += _find_source_faults(settings)
     faults += _find_storage_faults(settings.storage)
+    faults += _find_heat_pump_faults(settings.heat_pump)
+    if settings.screen.phase_colours not in PHASE_COLOURS:
+        valid = ", ".join(PHASE_COLOURS)
+        faults.append(f"screen.phase_colours: {settings.screen.phase_colours!r} is not {valid}")
     for at, port in (("server", settings.server.port), ("broker", settings.broker.port)):
         if not 1 <= port <= 65_535:
             faults.append(f"{at}.port: {port} is not between 1 and 65535")
@@ -426,6 +469,28 @@ def _find_site_faults(site: SiteSettings) -> list[str]:
         faults.append(f"site.latitude: {site.latitude} is not between -90 and 90")
     if site.longitude is not None and not -180 <= site.longitude <= 180:
         faults.append(f"site.longitude: {site.longitude} is not between -180 and 180")
+    return faults
+
+
+def _find_heat_pump_faults(pump: HeatPumpSettings) -> list[str]:
+    ordered = (
+        ("standby_below_w", "high_from_w"),
+        ("power_green_w", "power_red_w"),
+        ("frequency_green_hz", "frequency_red_hz"),
+        ("frequency_red_hz", "frequency_hz"),
+        ("power_factor_red", "power_factor_green"),
+    )
+    faults = [
+        f"heat_pump.{low}: must be above 0 and below {high}"
+        for low, high in ordered
+        if not 0 < getattr(pump, low) < getattr(pump, high) < math.inf
+    ]
+    if not pump.power_factor_green <= 1:
+        faults.append("heat_pump.power_factor_green: must be at most 1")
+    if not 0 <= pump.hysteresis < 1:
+        faults.append("heat_pump.hysteresis: must be a share, from 0 to below 1")
+    if not 0 <= pump.min_state_s <= 3600:
+        faults.append("heat_pump.min_state_s: must be between 0 and 3600")
     return faults
 
 

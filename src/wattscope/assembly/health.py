@@ -7,6 +7,7 @@ from typing import Any
 from wattscope import __version__
 from wattscope.assembly.feeds import Feed
 from wattscope.assembly.program import Program
+from wattscope.assembly.screen import build_screen
 from wattscope.assembly.storage import Storage, now_us
 from wattscope.core.time_grid import US_PER_S, format_utc
 from wattscope.logs.segment_reader import Damage, DamageKind
@@ -29,6 +30,7 @@ def build_services(program: Program, *, allowed_hosts: tuple[str, ...]) -> Servi
         read_topics=lambda: describe_topics(program),
         pages=program.settings.pages,
         allowed_hosts=allowed_hosts,
+        screen=build_screen(program.settings),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from wattscope.core.errors import UnknownNameError
 from wattscope.core.topology import Device, Series, Site
 from wattscope.ports import LiveView, Quarantined, Store
+from wattscope.web.screen_options import ScreenOptions
 
 
 class Book(Protocol):
@@ -65,6 +66,8 @@ class Services:
     """Pages in the menu."""
     allowed_hosts: tuple[str, ...]
     """Names under which the page may be asked; guards against DNS rebinding."""
+    screen: ScreenOptions
+    """Colours, and by what pages judge."""
 
     def list_sites(self) -> list[Site]:
         """All sites; those that have devices come first."""
@@ -92,6 +95,15 @@ class Services:
         if found is None:
             raise UnknownNameError(f"device {device!r} does not exist; see /api/devices")
         return found
+
+    def find_quantity_series(self, device: Device, quantity: str) -> Series:
+        """The series of a quantity of a device, with its quantity and decisions.
+
+        Raises:
+            UnknownNameError: It never sent that.
+        """
+        wanted = self.find_series(device, quantity)
+        return next(one for one in self.book.list_series() if one.id == wanted)
 
     def find_series(self, device: Device, quantity: str) -> int:
         """The series of a quantity of a device.
