@@ -3,7 +3,7 @@
 import type uPlot from "uplot";
 
 import { formatDuration } from "../format/time";
-import { colourOf } from "./palette";
+import { colourOf, fade, type Role } from "./palette";
 
 export interface GapMark {
   /** [ms] */
@@ -85,26 +85,104 @@ export function drawInstant(u: uPlot, at: number | null): void {
   ctx.restore();
 }
 
+export interface Zone {
+  /** Limits in the chart's unit; null reaches to the edge of the chart. */
+  from: number | null;
+  to: number | null;
+  role: Role;
+  /** Written at the left of the band, where it is high enough. */
+  label: string;
+}
+
+const ZONE_TINT = 0.1;
+const ZONE_EDGE = 0.55;
+const LEAST_NAMED_PX = 14;
+
+/** Tinted bands over the whole width, each with its name and its edges. */
+export function drawZones(u: uPlot, zones: readonly Zone[]): void {
+  const { ctx, bbox } = u;
+  const ratio = devicePixelRatio || 1;
+  const bottom = bbox.top + bbox.height;
+  const y = (value: number | null, open: number) =>
+    value === null
+      ? open
+      : Math.min(bottom, Math.max(bbox.top, u.valToPos(value, "y", true)));
+  ctx.save();
+  ctx.font = `${10 * ratio}px ${getComputedStyle(document.body).fontFamily}`;
+  ctx.textAlign = "left";
+  ctx.textBaseline = "middle";
+  for (const zone of zones) {
+    const top = y(zone.to, bbox.top);
+    const low = y(zone.from, bottom);
+    if (low - top < 1) continue;
+    const colour = colourOf(zone.role);
+    ctx.fillStyle = fade(colour, ZONE_TINT);
+    ctx.fillRect(bbox.left, top, bbox.width, low - top);
+    ctx.fillStyle = fade(colour, ZONE_EDGE);
+    if (top > bbox.top) ctx.fillRect(bbox.left, Math.round(top), bbox.width, ratio);
+    if (low - top < LEAST_NAMED_PX * ratio) continue;
+    ctx.fillStyle = colour;
+    ctx.fillText(zone.label, bbox.left + 6 * ratio, Math.min((top + low) / 2, top + 10 * ratio));
+  }
+  ctx.restore();
+}
+
+/** The place of the newest known point of a line, or null where it is not shown. */
+function findEnd(u: uPlot, s: number): { x: number; y: number } | null {
+  const line = u.series[s];
+  const ys = u.data[s];
+  if (!line?.show || ys === undefined) return null;
+  let last = ys.length - 1;
+  while (last >= 0 && ys[last] == null) last -= 1;
+  const x = u.data[0][last];
+  const y = ys[last];
+  if (x == null || y == null || x > (u.scales["x"]?.max ?? Infinity)) return null;
+  return { x: u.valToPos(x, "x", true), y: u.valToPos(y, line.scale ?? "y", true) };
+}
+
+function strokeOf(u: uPlot, s: number): string {
+  const stroke = u.series[s]?.stroke;
+  return typeof stroke === "function" ? String(stroke(u, s)) : colourOf("ink");
+}
+
 /** A dot at the newest known point of each visible line. */
 export function drawEnds(u: uPlot, withEnd: readonly boolean[]): void {
   const ratio = devicePixelRatio || 1;
-  const xs = u.data[0];
   for (let s = 1; s < u.series.length; s += 1) {
-    const line = u.series[s];
-    const ys = u.data[s];
-    if (!line?.show || !withEnd[s - 1] || ys === undefined) continue;
-    let last = ys.length - 1;
-    while (last >= 0 && ys[last] == null) last -= 1;
-    const x = xs[last];
-    const y = ys[last];
-    const max = u.scales["x"]?.max ?? Infinity;
-    if (x == null || y == null || x > max) continue;
+    const end = withEnd[s - 1] ? findEnd(u, s) : null;
+    if (end === null) continue;
     u.ctx.save();
-    u.ctx.fillStyle =
-      typeof line.stroke === "function" ? String(line.stroke(u, s)) : colourOf("ink");
+    u.ctx.fillStyle = strokeOf(u, s);
     u.ctx.beginPath();
-    u.ctx.arc(u.valToPos(x, "x", true), u.valToPos(y, line.scale ?? "y", true), 3.5 * ratio, 0, 7);
+    u.ctx.arc(end.x, end.y, 3.5 * ratio, 0, 7);
     u.ctx.fill();
     u.ctx.restore();
   }
+}
+
+const NAME_ROOM_PX = 12;
+
+/** Names at the ends of lines, moved apart where they would cover each other. */
+export function drawEndNames(u: uPlot, names: readonly (string | null)[]): void {
+  const { ctx, bbox } = u;
+  const ratio = devicePixelRatio || 1;
+  const room = NAME_ROOM_PX * ratio;
+  const placed = names
+    .flatMap((name, i) => {
+      const end = name === null ? null : findEnd(u, i + 1);
+      return name === null || end === null ? [] : [{ name, end, s: i + 1 }];
+    })
+    .sort((a, b) => b.end.y - a.end.y);
+  let free = bbox.top + bbox.height - room / 2;
+  ctx.save();
+  ctx.font = `600 ${10 * ratio}px ${getComputedStyle(document.body).fontFamily}`;
+  ctx.textAlign = "left";
+  ctx.textBaseline = "middle";
+  for (const { name, end, s } of placed) {
+    const y = Math.min(end.y, free);
+    free = y - room;
+    ctx.fillStyle = strokeOf(u, s);
+    ctx.fillText(name, end.x + 6 * ratio, y);
+  }
+  ctx.restore();
 }
