@@ -179,7 +179,9 @@ def values_at(device: str, t_us: int) -> dict[str, float]:
         "frequency_hz": round(50 + 0.035 * wobble(t_us, 9) + _dip(t_us), 3),
         "power_factor": round(factor + 0.01 * wobble(t_us, 10), 3),
     }
-    for phase, share, volts in zip(PHASES, shares_of(device, power), (231.2, 229.8, 230.6), strict=True):
+    for phase, share, volts in zip(
+        PHASES, shares_of(device, power), (231.2, 229.8, 230.6), strict=True
+    ):
         voltage = volts + 1.2 * wobble(t_us, 11 + share)
         values[f"active_power_{phase}_w"] = power * share
         values[f"voltage_{phase}_v"] = round(voltage, 1)
@@ -211,7 +213,9 @@ def register_of(device: str, start_us: int) -> Callable[[int], dict[str, float]]
             energy = power_of(device, middle_us) * step_us / US_PER_HOUR
             state["t"] += step_us
             state["total"] += energy
-            for phase, share in zip(PHASES, shares_of(device, power_of(device, middle_us)), strict=True):
+            for phase, share in zip(
+                PHASES, shares_of(device, power_of(device, middle_us)), strict=True
+            ):
                 state[phase] += energy * share
         return {"energy_import_wh": round(state["total"], 1)} | {
             f"energy_import_{phase}_wh": round(state[phase], 1) for phase in PHASES
@@ -292,7 +296,9 @@ def _profile() -> str:
     lines = []
     for name in names:
         unit = UNITS.get(name.rpartition("_")[2])
-        lines.append(f'{name} = {{ quantity = "{name}"' + (f', unit = "{unit}" }}' if unit else " }"))
+        lines.append(
+            f'{name} = {{ quantity = "{name}"' + (f', unit = "{unit}" }}' if unit else " }")
+        )
     return PROFILE_HEAD + "\n".join(lines) + "\n"
 
 
@@ -314,5 +320,3 @@ def _publishing(works: Works, url: str) -> Iterator[None]:
         loop.call_soon_threadsafe(task.cancel)
         thread.join(20)
         loop.close()
-
-

@@ -16,12 +16,14 @@ from wattscope import __version__
 from wattscope.web.body_limit import MAX_BODY_BYTES, BodyLimit
 from wattscope.web.charts import build_chart_routes
 from wattscope.web.counter_steps import build_counter_step_routes
+from wattscope.web.cross_site import CrossSiteGuard
 from wattscope.web.device_energy import build_device_energy_routes
 from wattscope.web.devices import build_device_routes
 from wattscope.web.energy import build_energy_routes
 from wattscope.web.grid_quality import build_grid_quality_routes
 from wattscope.web.insights import build_insight_routes
 from wattscope.web.live_stream import build_live_routes
+from wattscope.web.meters import build_meter_routes
 from wattscope.web.operations import build_operation_routes
 from wattscope.web.phases import build_phase_routes
 from wattscope.web.plant import build_plant_routes
@@ -71,6 +73,7 @@ def create_app(services: Services) -> FastAPI:
         build_running_routes,
         build_screen_routes,
         build_live_routes,
+        build_meter_routes,
         build_operation_routes,
     ):
         app.include_router(build(services))
@@ -79,9 +82,10 @@ def create_app(services: Services) -> FastAPI:
 
 
 def _install_guards(app: FastAPI, services: Services) -> None:
-    """Refuse foreign host names (DNS rebinding), add security headers, compress."""
+    """Refuse foreign host names (DNS rebinding) and pages, add security headers, compress."""
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(CrossSiteGuard)
     allowed = set(services.allowed_hosts)
 
     @app.middleware("http")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Annotated, Any
@@ -12,11 +13,12 @@ from fastapi import APIRouter, Query, Response
 from wattscope.compute.energy import Floats, spread_series
 from wattscope.compute.meter_truth import PHASES
 from wattscope.core.reading import Int64Column
-from wattscope.core.time_grid import format_utc, load_zone
+from wattscope.core.time_grid import US_PER_MINUTE, format_utc, load_zone
 from wattscope.core.topology import Device
+from wattscope.ports import Rollup
 from wattscope.web.numbers import CSV_RESPONSES, csv_response, number, numbers, total
 from wattscope.web.problems import PROBLEM_RESPONSES
-from wattscope.web.rollup_edges import roll_up_between
+from wattscope.web.rollup_edges import FINE_US, roll_up_between
 from wattscope.web.services import Services
 from wattscope.web.spans import bucket_edges, read_span
 
@@ -78,7 +80,6 @@ def build_device_energy_routes(services: Services) -> APIRouter:
             names = ("start", "end", *(f"{part}_wh" for part in PARTS), "coverage")
             rows = [[bucket[name] for name in names] for bucket in buckets]
             return csv_response(f"energy-{span.unit}-{format_utc(span.start_us)[:10]}", names, rows)
-        before = span.previous_edges(zone, now_us)
         return {
             "device": device.id,
             "start": format_utc(span.start_us),
@@ -86,9 +87,7 @@ def build_device_energy_routes(services: Services) -> APIRouter:
             "interval": span.interval,
             "quantities": {part: name for part, (name, _) in series.items()},
             "totals": _describe_totals(columns),
-            "previous": None
-            if before is None
-            else _describe_previous(services, series, before, zone),
+            "previous": _describe_previous(services, series, span.previous(zone, now_us), zone),
             "buckets": buckets,
         }
 
@@ -114,12 +113,26 @@ def count_energy(
     services: Services, series: dict[str, tuple[str, int]], edges: Int64Column, zone: tzinfo
 ) -> EnergyColumns:
     """Energy of a device between edges; the phases make the total where nothing else counts it."""
-    unknown = np.full(len(edges) - 1, np.nan)
     ids = [one for _, one in series.values()]
-    if not ids:
-        return EnergyColumns(dict.fromkeys(PARTS, unknown), np.zeros(len(edges) - 1))
-    rollup = roll_up_between(services.store, ids, edges, zone)
-    spread = {part: spread_series(rollup, one, edges[:-1]) for part, (_, one) in series.items()}
+    return _spread(roll_up_between(services.store, ids, edges, zone), series, edges[:-1])
+
+
+def _count_minutes(
+    services: Services, series: dict[str, tuple[str, int]], edges: Int64Column
+) -> EnergyColumns:
+    """The same between edges that are whole minutes apart."""
+    ids = [one for _, one in series.values()]
+    rollup = services.store.roll_up(ids, "1m", int(edges[0]), int(edges[-1]))
+    return _spread(rollup, series, edges[:-1])
+
+
+def _spread(
+    rollup: Rollup, series: dict[str, tuple[str, int]], starts: Int64Column
+) -> EnergyColumns:
+    unknown = np.full(len(starts), np.nan)
+    if not series:
+        return EnergyColumns(dict.fromkeys(PARTS, unknown), np.zeros(len(starts)))
+    spread = {part: spread_series(rollup, one, starts) for part, (_, one) in series.items()}
     energy = {part: spread[part][0] if part in spread else unknown for part in PARTS}
     if "total" in spread:
         return EnergyColumns(energy, spread["total"][1])
@@ -144,15 +157,33 @@ def _describe_totals(columns: EnergyColumns) -> dict[str, float | None]:
 
 
 def _describe_previous(
-    services: Services, series: dict[str, tuple[str, int]], edges: Int64Column, zone: tzinfo
+    services: Services,
+    series: dict[str, tuple[str, int]],
+    span_us: tuple[int, int],
+    zone: tzinfo,
 ) -> dict[str, Any] | None:
-    """Totals of the same stretch one period earlier; None where there are no data."""
-    columns = count_energy(services, series, edges, zone)
-    if all(np.isnan(column).all() for column in columns.by_part.values()):
+    """Totals of the same stretch one period earlier; None where there are no data.
+
+    To the minute: a machine that runs now and then may take in a quarter hour what it took in the
+    hours before.
+    """
+    start_us, end_us = span_us[0], span_us[1] // US_PER_MINUTE * US_PER_MINUTE
+    quarter_us = max(end_us // FINE_US * FINE_US, start_us)
+    parts = []
+    if quarter_us > start_us:
+        edges = np.array([start_us, quarter_us], np.int64)
+        parts.append(_describe_totals(count_energy(services, series, edges, zone)))
+    if end_us > quarter_us:
+        minutes = np.arange(quarter_us, end_us + 1, US_PER_MINUTE, dtype=np.int64)
+        parts.append(_describe_totals(_count_minutes(services, series, minutes)))
+    totals = (
+        {name: _sum_known([part[name] for part in parts]) for name in parts[0]} if parts else {}
+    )
+    if all(one is None for one in totals.values()):
         return None
-    return {
-        "start": format_utc(int(edges[0])),
-        "end": format_utc(int(edges[1])),
-        "coverage": number(float(columns.coverage[0])),
-        "totals": _describe_totals(columns),
-    }
+    return {"start": format_utc(start_us), "end": format_utc(end_us), "totals": totals}
+
+
+def _sum_known(parts: list[float | None]) -> float | None:
+    known = [one for one in parts if one is not None]
+    return number(math.fsum(known)) if known else None

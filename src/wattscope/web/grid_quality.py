@@ -90,13 +90,20 @@ def _grade(services: Services, device: Device, start_us: int, end_us: int) -> di
         return _read_means(services, series, level, starts, size_us)
 
     pump = services.screen.heat_pump
-    power = read(POWER).mean
-    is_running = np.isnan(power) | (power >= pump.limits.standby_below_w)
+    is_running = _find_running(read(POWER), pump.limits.standby_below_w)
     return {
         "graded_by_s": size_us / US_PER_S,
         "frequency_hz": _describe(read("frequency_hz"), pump.frequency, np.ones_like(is_running)),
         "power_factor": _describe(read("power_factor"), pump.power_factor, is_running),
     }
+
+
+def _find_running(power: _Means, standby_below_w: float) -> Bools:
+    """Buckets in which the machine never stood by; all of them where its power is not told."""
+    is_running = np.ones(len(power.starts_us), np.bool_)
+    at = np.searchsorted(power.starts_us, power.rollup.bucket_start_us)
+    is_running[at] = ~(power.rollup.min < standby_below_w)
+    return is_running
 
 
 def _read_means(

@@ -188,7 +188,7 @@ def _judge(
     contradictions = find_contradictions(values)
     if contradictions:
         return "faulty", "; ".join(contradictions)
-    return "ok", ""
+    return "ok", "" if link is None else link.get("detail") or ""
 
 
 def _describe(
@@ -244,10 +244,12 @@ def _describe_sum(
     whole: _Meter, parts: list[_Meter], energies: dict[str, float | None]
 ) -> dict[str, Any]:
     makes = [one.device.is_production for one in parts]
+    missing = [one.device.id for one in (whole, *parts) if one.power_w is None]
     power = find_remainder(whole.power_w, [one.power_w for one in parts], is_producer=makes)
-    # An import register does not fall when the site gives: with producers it is no balance.
+    # An import register does not fall when the site gives: with producers it is no balance. And a
+    # meter that fell silent has counted less than the day.
     energy = None
-    if not any(makes):
+    if not any(makes) and not missing:
         energy = find_remainder(
             energies.get(whole.device.id),
             [energies.get(one.device.id) for one in parts],
@@ -256,7 +258,7 @@ def _describe_sum(
     return {
         "device": whole.device.id,
         "parts": [one.device.id for one in parts],
-        "missing": [one.device.id for one in (whole, *parts) if one.power_w is None],
+        "missing": missing,
         "power_w": _describe_remainder(power),
         "energy_today_wh": _describe_remainder(energy),
     }

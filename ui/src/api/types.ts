@@ -152,6 +152,8 @@ export interface MeterLink {
   /** Its gateway or line, such as 192.168.1.10:502. */
   endpoint: string;
   unit: number;
+  /** Which map of registers it is read by. */
+  type?: string;
   state: "online" | "offline" | "starting" | "refused";
   detail: string | null;
   last_ok_at: string | null;
@@ -295,7 +297,7 @@ export interface DeviceEnergy {
   /** Which quantity counts each part; what is not counted is absent. */
   quantities: Partial<Record<"total" | Phase, string>>;
   totals: PhaseEnergy;
-  previous: { start: string; end: string; coverage: number; totals: PhaseEnergy } | null;
+  previous: { start: string; end: string; totals: PhaseEnergy } | null;
   buckets: DeviceEnergyBucket[];
 }
 

@@ -90,39 +90,61 @@ export interface Zone {
   from: number | null;
   to: number | null;
   role: Role;
-  /** Written at the left of the band, where it is high enough. */
+  /** Written at the right of the band, where it is high enough. */
   label: string;
 }
 
 const ZONE_TINT = 0.1;
-const ZONE_EDGE = 0.55;
+const ZONE_EDGE = 0.5;
 const LEAST_NAMED_PX = 14;
 
-/** Tinted bands over the whole width, each with its name and its edges. */
+/** Where a zone lies on the canvas, from the top; null where it is out of the chart. */
+function roomOf(u: uPlot, zone: Zone): { top: number; low: number } | null {
+  const { bbox } = u;
+  const bottom = bbox.top + bbox.height;
+  const y = (value: number) => Math.min(bottom, Math.max(bbox.top, u.valToPos(value, "y", true)));
+  const top = zone.to === null ? bbox.top : y(zone.to);
+  const low = zone.from === null ? bottom : y(zone.from);
+  return low - top < 1 ? null : { top, low };
+}
+
+/** Tinted bands behind the lines, over the whole width, with their edges. */
 export function drawZones(u: uPlot, zones: readonly Zone[]): void {
   const { ctx, bbox } = u;
-  const ratio = devicePixelRatio || 1;
-  const bottom = bbox.top + bbox.height;
-  const y = (value: number | null, open: number) =>
-    value === null
-      ? open
-      : Math.min(bottom, Math.max(bbox.top, u.valToPos(value, "y", true)));
   ctx.save();
-  ctx.font = `${10 * ratio}px ${getComputedStyle(document.body).fontFamily}`;
-  ctx.textAlign = "left";
-  ctx.textBaseline = "middle";
   for (const zone of zones) {
-    const top = y(zone.to, bbox.top);
-    const low = y(zone.from, bottom);
-    if (low - top < 1) continue;
+    const room = roomOf(u, zone);
+    if (room === null) continue;
     const colour = colourOf(zone.role);
     ctx.fillStyle = fade(colour, ZONE_TINT);
-    ctx.fillRect(bbox.left, top, bbox.width, low - top);
+    ctx.fillRect(bbox.left, room.top, bbox.width, room.low - room.top);
     ctx.fillStyle = fade(colour, ZONE_EDGE);
-    if (top > bbox.top) ctx.fillRect(bbox.left, Math.round(top), bbox.width, ratio);
-    if (low - top < LEAST_NAMED_PX * ratio) continue;
-    ctx.fillStyle = colour;
-    ctx.fillText(zone.label, bbox.left + 6 * ratio, Math.min((top + low) / 2, top + 10 * ratio));
+    const edge = devicePixelRatio || 1;
+    if (zone.from !== null && room.low < bbox.top + bbox.height)
+      ctx.fillRect(bbox.left, Math.round(room.low) - edge, bbox.width, edge);
+  }
+  ctx.restore();
+}
+
+/** The names of the bands at their right ends, over the lines. */
+export function drawZoneNames(u: uPlot, zones: readonly Zone[]): void {
+  const { ctx, bbox } = u;
+  const ratio = devicePixelRatio || 1;
+  ctx.save();
+  ctx.font = `600 ${10 * ratio}px ${getComputedStyle(document.body).fontFamily}`;
+  ctx.textAlign = "right";
+  ctx.textBaseline = "middle";
+  ctx.lineWidth = 3 * ratio;
+  ctx.lineJoin = "round";
+  ctx.strokeStyle = colourOf("card");
+  for (const zone of zones) {
+    const room = roomOf(u, zone);
+    if (room === null || room.low - room.top < LEAST_NAMED_PX * ratio) continue;
+    const x = bbox.left + bbox.width - 5 * ratio;
+    const y = Math.min((room.top + room.low) / 2, room.top + 10 * ratio);
+    ctx.strokeText(zone.label, x, y);
+    ctx.fillStyle = colourOf(zone.role);
+    ctx.fillText(zone.label, x, y);
   }
   ctx.restore();
 }

@@ -6,7 +6,16 @@ import type { Span } from "../state/view";
 import { formatDecimal, scaleFor } from "../format/number";
 import type { Extent } from "./extent";
 import { widen } from "./gestures";
-import { type GapMark, drawEndNames, drawEnds, drawGaps, drawInstant, drawZones, type Zone } from "./marks";
+import {
+  drawEndNames,
+  drawEnds,
+  drawGaps,
+  drawInstant,
+  drawZoneNames,
+  drawZones,
+  type GapMark,
+  type Zone,
+} from "./marks";
 import { colourOf, fade, type Role } from "./palette";
 import { tickLabel, ticksFor } from "./ticks";
 
@@ -130,6 +139,7 @@ export function buildOptions(
       draw: [
         (u) => {
           drawAxisUnit(u, unit, font);
+          drawZoneNames(u, props().zones ?? []);
           drawInstant(u, props().present ?? null);
           drawEnds(
             u,

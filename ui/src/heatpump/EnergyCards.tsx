@@ -145,6 +145,8 @@ export function DailyPhasesCard({ device }: { device: Device }) {
   const answer = fetched.answer;
   const buckets = answer?.buckets ?? [];
   const hasPhases = answer !== null && PHASES.some((phase) => answer.totals[`${phase}_wh`] !== null);
+  // A register goes on counting while nobody reads it: the sum of a day with gaps is still right.
+  const isCounted = answer?.quantities.total?.startsWith("energy") ?? false;
   const under = pointed === null ? null : (buckets[pointed] ?? null);
   const amounts = under ?? answer?.totals ?? null;
   const open = (index: number) => {
@@ -202,7 +204,7 @@ export function DailyPhasesCard({ device }: { device: Device }) {
       ) : (
         <>
           <Bars
-            bars={buckets.map((bucket, i) => barOf(bucket, hasPhases, i, days))}
+            bars={buckets.map((bucket, i) => barOf(bucket, { hasPhases, isCounted, days }, i))}
             upRoles={hasPhases ? PHASES : ["total"]}
             downRoles={[]}
             height={BARS_HEIGHT}
@@ -211,7 +213,7 @@ export function DailyPhasesCard({ device }: { device: Device }) {
             onPoint={setPointed}
             onOpen={open}
           />
-          <p class="chart-note">{incompleteWords(buckets)}</p>
+          <p class="chart-note">{incompleteWords(buckets, isCounted)}</p>
         </>
       )}
     </ChartCard>
@@ -227,11 +229,16 @@ function isRunning(bucket: DeviceEnergyBucket): boolean {
   return Date.parse(bucket.start) <= now && now < Date.parse(bucket.end);
 }
 
+interface Drawn {
+  hasPhases: boolean;
+  isCounted: boolean;
+  days: number;
+}
+
 function barOf(
   bucket: DeviceEnergyBucket,
-  hasPhases: boolean,
+  { hasPhases, isCounted, days }: Drawn,
   index: number,
-  days: number,
 ): LabelledBar {
   const known = (wh: number | null) => Math.max(0, wh ?? 0);
   const start = Date.parse(bucket.start);
@@ -246,26 +253,30 @@ function barOf(
     down: [],
     tick: index % (days === 14 ? 2 : 5) === 0 ? tick : "",
     words: bucket.total_wh === null ? `${dayOf(start, zone.value)}: no data` : `${nameOf(bucket)}, ${phases.join(", ")}`,
-    isIncomplete: isRunning(bucket) || bucket.coverage < COMPLETE_COVERAGE,
+    isIncomplete: isRunning(bucket) || (!isCounted && bucket.coverage < COMPLETE_COVERAGE),
   };
 }
 
-function incompleteWords(buckets: readonly DeviceEnergyBucket[]): string {
+function incompleteWords(buckets: readonly DeviceEnergyBucket[], isCounted: boolean): string {
   const running = buckets.find(isRunning);
   const partly = buckets.filter(
-    (one) => !isRunning(one) && one.coverage > 0 && one.coverage < COMPLETE_COVERAGE,
+    (one) => !isRunning(one) && one.total_wh !== null && one.coverage < COMPLETE_COVERAGE,
   );
-  const empty = buckets.filter((one) => one.total_wh === null).length;
-  const words = [];
-  if (running) words.push("today is still running");
   const first = partly[0];
-  if (partly.length === 1 && first)
-    words.push(
-      `${dayOf(Date.parse(first.start), zone.value)} has ${formatShare(first.coverage)} of its data`,
-    );
-  else if (partly.length > 1) words.push(`${partly.length} days lack data`);
-  const hatched = words.length > 0 ? `Hatched: ${words.join("; ")}. ` : "";
-  return hatched + (empty > 0 ? `No data: ${empty} day${empty === 1 ? "" : "s"}.` : "") || "\u00a0";
+  const lacking =
+    first === undefined
+      ? ""
+      : partly.length === 1
+        ? `${dayOf(Date.parse(first.start), zone.value)} has ${formatShare(first.coverage)} of its data`
+        : `${partly.length} days lack data`;
+  const hatched = [running ? "today is still running" : "", isCounted ? "" : lacking].filter(Boolean);
+  const empty = buckets.filter((one) => one.total_wh === null).length;
+  const words = [
+    hatched.length > 0 ? `Hatched: ${hatched.join("; ")}.` : "",
+    isCounted && lacking ? `${lacking[0]?.toUpperCase()}${lacking.slice(1)}; its register went on counting.` : "",
+    empty > 0 ? `No data: ${empty} day${empty === 1 ? "" : "s"}.` : "",
+  ].filter(Boolean);
+  return words.join(" ") || "\u00a0";
 }
 
 function tableOf(buckets: readonly DeviceEnergyBucket[], hasPhases: boolean): Table {

@@ -9,9 +9,9 @@ import { isCurrent, period } from "../state/view";
 
 const PHASES = ["l1", "l2", "l3"] as const;
 const NAMES = {
-  voltage: "voltage now",
-  current: "current now",
-  active_power: "power now",
+  voltage: "voltage",
+  current: "current",
+  active_power: "power",
   energy: "energy",
 } as const;
 
@@ -20,7 +20,7 @@ export function PhaseBalanceCard({ balance }: { balance: PhaseBalance | null }) 
     PHASES.some((phase) => row.phases[phase] !== null),
   );
   return (
-    <Card title="Phase imbalance" aside="how far the furthest phase is from their mean" testId="balance">
+    <Card title="Phase imbalance" aside="largest deviation from the mean of the three" testId="balance">
       {balance !== null && rows.length === 0 ? (
         <Nothing title="No phase reports now." />
       ) : (
@@ -42,9 +42,12 @@ export function PhaseBalanceCard({ balance }: { balance: PhaseBalance | null }) 
             {rows.map((row) => (
               <tr key={row.name} data-testid={`balance-${row.name}`}>
                 <th scope="row">
-                  {row.name === "energy"
-                    ? `energy ${periodWords(period.value.range, isCurrent.value)}`
-                    : NAMES[row.name]}
+                  {NAMES[row.name]}
+                  <small>
+                    {row.name === "energy"
+                      ? periodWords(period.value.range, isCurrent.value)
+                      : "now"}
+                  </small>
                 </th>
                 {PHASES.map((phase) => (
                   <td class="number" key={phase}>

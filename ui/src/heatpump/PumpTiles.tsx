@@ -42,6 +42,7 @@ export function PumpTiles({ device, isOld, ageS, bands, energy, quality, states 
   const oldNote = ageS === null ? "no reading yet" : `${formatAge(ageS)} old, not now`;
   const factor = value("power_factor");
   const when = periodWords(period.value.range, isCurrent.value);
+  const graded = when === "today" ? "today" : `the ${period.value.range}`;
   return (
     <div class="tiles">
       <Tile
@@ -62,7 +63,7 @@ export function PumpTiles({ device, isOld, ageS, bands, energy, quality, states 
             <Mark band={gradeOf(value("frequency_hz"), bands.frequency_hz)} words={QUALITY_WORDS} />
           )
         }
-        note={isOld ? oldNote : gradeNote(quality?.frequency_hz, bands.frequency_hz, "Hz", when)}
+        note={isOld ? oldNote : gradeNote(quality?.frequency_hz, bands.frequency_hz, "Hz", graded)}
       >
         <Amount value={value("frequency_hz")} unit="Hz" testId="frequency" />
       </Tile>
@@ -81,7 +82,7 @@ export function PumpTiles({ device, isOld, ageS, bands, energy, quality, states 
             />
           ))
         }
-        note={isOld ? oldNote : gradeNote(quality?.power_factor, bands.power_factor, "", when)}
+        note={isOld ? oldNote : gradeNote(quality?.power_factor, bands.power_factor, "", graded)}
       >
         <Amount value={factor} unit="" testId="power-factor" />
       </Tile>
@@ -133,9 +134,9 @@ function gradeNote(
   unit: string,
   when: string,
 ): string {
-  const green = `good ${greenWords(bands, unit)}`;
+  const green = greenWords(bands, unit);
   const share = graded?.shares?.green;
-  return share === undefined ? green : `${formatGrade(share)} ${when} ${green}`;
+  return share === undefined ? `good: ${green}` : `good ${formatGrade(share)} of ${when} (${green})`;
 }
 
 function energyNote(energy: DeviceEnergy | null): string {

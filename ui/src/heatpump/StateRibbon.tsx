@@ -115,7 +115,7 @@ function Segment({ segment, from, to, onPoint }: SegmentProps) {
         <text
           class={segment.state === "high" ? "ribbon-name on-high" : "ribbon-name"}
           x={(from + to) / 2}
-          y={segment.state === "standby" ? HEIGHT - height - 5 : HEIGHT - height + 15}
+          y={segment.state === "high" ? 20 : HEIGHT - height - 2}
           text-anchor="middle"
         >
           {words}

@@ -10,7 +10,7 @@ import { ChartCard } from "../parts/ChartCard";
 import { Failed, Nothing, Waiting } from "../parts/States";
 import { zone } from "../state/catalogue";
 import { isCurrent, period } from "../state/view";
-import { countedStarts, STATE_WORDS, startsPerDay } from "./words";
+import { countedStarts, runLengths, STATE_WORDS, startsPerDay } from "./words";
 
 interface Props {
   deviceId: string;
@@ -97,7 +97,33 @@ function Shown({ answer, limits }: { answer: RunningStates; limits: Props["limit
         </p>
       )}
       {answer.days.length > 1 && <StartsByDay answer={answer} />}
+      <RunFacts answer={answer} />
     </>
+  );
+}
+
+/** Short runs wear a compressor out: their lengths tell. */
+function RunFacts({ answer }: { answer: RunningStates }) {
+  const lengths = runLengths(answer.segments);
+  if (lengths.length === 0) return null;
+  const mean = lengths.reduce((sum, one) => sum + one, 0) / lengths.length;
+  return (
+    <dl class="facts">
+      <div>
+        <dt>mean run</dt>
+        <dd data-testid="mean-run" data-value={mean}>
+          {formatDuration(mean)}
+        </dd>
+      </div>
+      <div>
+        <dt>shortest run</dt>
+        <dd>{formatDuration(Math.min(...lengths))}</dd>
+      </div>
+      <div>
+        <dt>longest run</dt>
+        <dd>{formatDuration(Math.max(...lengths))}</dd>
+      </div>
+    </dl>
   );
 }
 
@@ -106,6 +132,8 @@ function StartsByDay({ answer }: { answer: RunningStates }) {
   const most = Math.max(1, ...answer.days.map((day) => day.starts));
   const isFew = answer.days.length <= 8;
   return (
+    <>
+    <p class="small-title">starts by day</p>
     <div class="day-starts" role="img" aria-label="Starts by day. The table button shows the states.">
       {answer.days.map((day) => (
         <span key={day.date} title={`${day.date}: ${countedStarts(day.starts)}`}>
@@ -115,6 +143,7 @@ function StartsByDay({ answer }: { answer: RunningStates }) {
         </span>
       ))}
     </div>
+    </>
   );
 }
 

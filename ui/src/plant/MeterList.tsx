@@ -80,7 +80,11 @@ function Row({
         <i class="chip-dot" aria-hidden="true" />
         <span>
           {STATE_WORDS[meter.state]}
-          <small>{meter.state === "ok" ? `${formatAge(age)} ago` : reason || UNKNOWN}</small>
+          <small>
+            {meter.state !== "ok"
+              ? reason || UNKNOWN
+              : `${formatAge(age)} ago${meter.words ? `; ${meter.words}` : ""}`}
+          </small>
         </span>
       </span>
       <span class="number meter-power">
@@ -90,7 +94,7 @@ function Row({
             ? "made"
             : meter.share_of_parent === null
               ? "\u00a0"
-              : `${formatShare(meter.share_of_parent)} of its parent`}
+              : `${formatShare(meter.share_of_parent)} of parent`}
         </small>
       </span>
       <span class="meter-phases">
@@ -102,7 +106,6 @@ function Row({
       </span>
       <span class="number">
         {formatValue(meter.energy_today_wh, "Wh")}
-        <small>since midnight</small>
       </span>
       <span class="meter-spark">
         <DaySpark

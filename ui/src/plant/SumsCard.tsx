@@ -4,7 +4,7 @@ import type { Plant, PlantSum, Remainder } from "../api/types";
 import { formatShare, formatValue } from "../format/number";
 import { Card } from "../parts/Card";
 import { Link } from "../parts/Link";
-import { contradiction, isContradicted, nameOf } from "./order";
+import { contradiction, isContradicted, meterRows, nameOf } from "./order";
 
 /** More parts than this are drawn as one. */
 const MOST_PARTS = 12;
@@ -18,12 +18,18 @@ export function SumsCard({ plant }: { plant: Plant }) {
       testId="sums"
     >
       <ul class="sums">
-        {plant.sums.map((sum) => (
+        {topFirst(plant).map((sum) => (
           <Sum key={sum.device} plant={plant} sum={sum} />
         ))}
       </ul>
     </Card>
   );
+}
+
+/** In the order of the tree: the main meter before those below it. */
+function topFirst(plant: Plant): PlantSum[] {
+  const rows = meterRows(plant.meters).map((row) => row.meter.device);
+  return [...plant.sums].sort((a, b) => rows.indexOf(a.device) - rows.indexOf(b.device));
 }
 
 function Sum({ plant, sum }: { plant: Plant; sum: PlantSum }) {
