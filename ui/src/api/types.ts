@@ -400,3 +400,43 @@ export interface Plant {
   meters: PlantMeter[];
   sums: PlantSum[];
 }
+
+/** The meter book: what is polled, and what was left out of it. */
+export interface MeterBook {
+  book: { kind: string; where: string };
+  meters: { id: string; is_polled: boolean; fault: string | null }[];
+  faults: { table: string; row: string; reason: string }[];
+}
+
+export interface MeterType {
+  name: string;
+  title: string;
+  kind: string;
+}
+
+export interface ReadValue {
+  quantity: string;
+  title: string;
+  unit: string;
+  value: number | null;
+}
+
+export interface FoundMeter {
+  unit: number;
+  framing: string;
+  type: string;
+  title: string;
+  identity: string | null;
+  values: ReadValue[];
+  score: number;
+}
+
+export interface MeterScan {
+  found: FoundMeter[];
+  tried: number | string[];
+}
+
+export interface TestRead {
+  values: ReadValue[];
+  faults: (string | { reason?: string; detail?: string })[];
+}
