@@ -106,7 +106,7 @@ def _follow(services: Services, device: Device, span: Span, now_us: int) -> _Cou
     end_us = max(min(span.end_us, now_us), span.start_us)
     # One more reading at the end: it says how far the last one reaches.
     rows = services.store.read_raw(
-        [series.id], span.start_us - _LEAD_US, min(span.end_us + _LEAD_US, now_us)
+        [series.id], span.start_us - _LEAD_US, min(span.end_us + _LEAD_US, now_us + 1)
     )
     if len(rows) > MAX_ROWS:
         raise QueryError(f"{len(rows)} readings are more than {MAX_ROWS}; ask for a shorter span")

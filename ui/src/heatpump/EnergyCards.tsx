@@ -3,13 +3,13 @@
 import { useMemo, useState } from "preact/hooks";
 
 import { apiPath } from "../api/client";
-import { useFetched } from "../api/fetching";
+import { type Fetched, useFetched } from "../api/fetching";
 import type { Device, DeviceEnergy, DeviceEnergyBucket, EnergyBucket } from "../api/types";
 import { Bars, type LabelledBar } from "../charts/Bars";
 import type { ChartLine } from "../charts/options";
 import { TimeChart } from "../charts/TimeChart";
 import { formatShare, formatValue } from "../format/number";
-import { energyFields, instantFields, STEP_INTERVAL, titleOf } from "../format/period";
+import { instantFields, titleOf } from "../format/period";
 import type { Table } from "../format/table";
 import { dayOf, momentOf, weekdayOf } from "../format/time";
 import { addDays, instantOf, localDateOf } from "../format/zone";
@@ -31,12 +31,14 @@ export function energyPath(device: Device): string {
   return `/api/devices/${encodeURIComponent(device.id)}/energy`;
 }
 
-export function CumulativeEnergyCard({ device }: { device: Device }) {
+interface CumulativeProps {
+  device: Device;
+  /** By the steps of the chart. */
+  energy: Fetched<DeviceEnergy>;
+}
+
+export function CumulativeEnergyCard({ device, energy: fetched }: CumulativeProps) {
   const { range, from, start } = period.value;
-  const fetched = useFetched<DeviceEnergy>(
-    apiPath(energyPath(device), { ...energyFields(period.value), interval: STEP_INTERVAL[range] }),
-    isCurrent.value ? REFRESH_MS : 0,
-  );
   const [cursor, setCursor] = useState<number | null>(null);
   const answer = fetched.answer;
   const sums = useMemo(

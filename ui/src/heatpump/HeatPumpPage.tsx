@@ -12,7 +12,7 @@ import type {
 } from "../api/types";
 import { DEVICE_REFRESH_S, deviceAgeS, isSilent } from "../devices/age";
 import { formatValue } from "../format/number";
-import { BAR_INTERVAL, energyFields, periodWords } from "../format/period";
+import { energyFields, periodWords, STEP_INTERVAL } from "../format/period";
 import { clockOf, formatAge, momentOf } from "../format/time";
 import { Failed, Nothing, Waiting } from "../parts/States";
 import { PhasePowerCard } from "../phases/PhasePowerCard";
@@ -94,7 +94,7 @@ function Shown({ device, settings }: { device: Device; settings: PageSettings })
   const { bands, limits, devices } = settings.heat_pump;
   const fields = energyFields(period.value);
   const energy = useFetched<DeviceEnergy>(
-    apiPath(energyPath(device), { ...fields, interval: BAR_INTERVAL[range] }),
+    apiPath(energyPath(device), { ...fields, interval: STEP_INTERVAL[range] }),
     isCurrent.value ? ENERGY_REFRESH_MS : 0,
   );
   const ask = (name: string, path: string | null, everyMs: number) =>
@@ -161,7 +161,7 @@ function Shown({ device, settings }: { device: Device; settings: PageSettings })
           />
         </div>
         <StatesCard deviceId={device.id} states={states} limits={limits} />
-        <CumulativeEnergyCard device={device} />
+        <CumulativeEnergyCard device={device} energy={energy} />
         <div class="wide">
           <DailyPhasesCard device={device} />
         </div>

@@ -111,7 +111,7 @@ function PlantTiles({ plant }: { plant: Plant }) {
   const { meters, ok } = plant.summary;
   return (
     <div class="tiles">
-      <Tile title="Meters that answer and fit" testId="tile-meters" note={badWords(bad.length)}>
+      <Tile title="Meters in order" testId="tile-meters" note={badWords(bad.length)}>
         <span class="amount" data-testid="meters-ok" data-value={ok}>
           {formatCount(ok)}
           <span class="unit"> of {formatCount(meters)}</span>
@@ -154,7 +154,7 @@ function PlantTiles({ plant }: { plant: Plant }) {
 }
 
 function badWords(count: number): string {
-  return count === 0 ? "every one of them" : `${formatCount(count)} need${count === 1 ? "s" : ""} a look`;
+  return count === 0 ? "all answer, all numbers fit" : `${formatCount(count)} need${count === 1 ? "s" : ""} a look`;
 }
 
 function restNote(plant: Plant, missing: string[], power: { whole: number; rest: number } | null) {

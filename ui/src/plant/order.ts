@@ -7,7 +7,7 @@ import { formatAge } from "../format/time";
 
 export const STATE_WORDS: Record<MeterState, string> = {
   ok: "answers",
-  faulty: "contradicts itself",
+  faulty: "implausible",
   stale: "silent",
   offline: "offline",
   silent: "never heard",
@@ -61,7 +61,7 @@ export function answerOf(plant: Plant, nowMs: number): Answer {
       : `${formatCount(answering)} of ${formatCounted(meters, "meter")} answer`;
   const named = bad
     .slice(0, MOST_NAMED)
-    .map((one) => `${one.name} is ${one.state === "faulty" ? "implausible" : STATE_WORDS[one.state]}: ${reasonOf(one, nowMs)}.`);
+    .map((one) => `${one.name} is ${STATE_WORDS[one.state]}: ${reasonOf(one, nowMs)}.`);
   if (bad.length > MOST_NAMED) named.push(`${formatCount(bad.length - MOST_NAMED)} more need a look.`);
   for (const sum of contradicted) named.push(`${contradiction(sum, nameOf(plant, sum.device))}.`);
   const isGood = bad.length === 0 && contradicted.length === 0;
