@@ -112,7 +112,9 @@ class Commission:
         return answer
 
 
-def build_endpoint(host: str, port: int | None, framing: str = "auto", baud: int = 9600) -> Endpoint:
+def build_endpoint(
+    host: str, port: int | None, framing: str = "auto", baud: int = 9600
+) -> Endpoint:
     """An endpoint from what a person typed.
 
     Raises:

@@ -10,6 +10,7 @@ from wattscope.assembly.feeds import Feed
 from wattscope.assembly.meter_desk import BookDesk
 from wattscope.assembly.modbus_health import describe_units
 from wattscope.assembly.program import Program
+from wattscope.assembly.screen import build_screen
 from wattscope.assembly.storage import Storage, now_us
 from wattscope.core.time_grid import US_PER_S, format_utc
 from wattscope.logs.segment_reader import Damage, DamageKind
@@ -35,6 +36,7 @@ def build_services(program: Program, *, allowed_hosts: tuple[str, ...]) -> Servi
         pages=program.settings.pages,
         allowed_hosts=allowed_hosts,
         meters=None if program.meters is None else BookDesk(program.meters),
+        screen=build_screen(program.settings),
     )
 
 
