@@ -12,7 +12,8 @@ from mqttium import MQTTProtocolVersion
 from mqttium.api import AsyncClient
 
 from wattscope.ports import RawMessage
-from wattscope.sources.mqtt import LinkState, MqttOptions, MqttSource
+from wattscope.sources.link_state import LinkState
+from wattscope.sources.mqtt import MqttOptions, MqttSource
 
 NOW_US = 1_795_000_000_000_000
 PATIENCE_S = 15.0

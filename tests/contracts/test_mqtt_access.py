@@ -23,7 +23,8 @@ from tests.servers import (
     find_program,
     run_mosquitto,
 )
-from wattscope.sources.mqtt import LinkState, MqttOptions
+from wattscope.sources.link_state import LinkState
+from wattscope.sources.mqtt import MqttOptions
 
 pytestmark = pytest.mark.integration
 

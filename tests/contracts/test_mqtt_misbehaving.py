@@ -16,7 +16,8 @@ from tests.contracts.mqtt_brokers import (
 )
 from tests.sources.packets import publish as build_publish
 from wattscope.sources import mqtt, mqtt_link
-from wattscope.sources.mqtt import LinkState, MqttOptions
+from wattscope.sources.link_state import LinkState
+from wattscope.sources.mqtt import MqttOptions
 
 pytestmark = pytest.mark.integration
 

@@ -32,7 +32,8 @@ from wattscope.broker import BrokerOptions, EmbeddedBroker
 from wattscope.core.errors import SettingsError
 from wattscope.ports import RawMessage, Source
 from wattscope.sources import mqtt
-from wattscope.sources.mqtt import LinkState, MqttSource
+from wattscope.sources.link_state import LinkState
+from wattscope.sources.mqtt import MqttSource
 from wattscope.sources.mqtt_codec import Receipt
 
 pytestmark = pytest.mark.integration

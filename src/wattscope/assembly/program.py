@@ -63,6 +63,8 @@ class Program:
                     task.cancel()
                 for feed in self.feeds:
                     await feed.source.close()
+                    if feed.close is not None:
+                        await feed.close()
 
     async def _flush_regularly(self) -> None:
         persist = self.storage.persist

@@ -145,11 +145,11 @@ def describe_message(message: RawMessage, router: TopicRouter) -> str:
     topic = message.topic.encode("unicode_escape").decode()
     if route is None:
         return f"{topic}  (no profile) {message.payload[:120]!r}"
-    decoded = route.decode(message, route.route)
+    decoded = route.decode(message)
     if isinstance(decoded, Ignored):
-        return f"{topic}  {route.route.profile}: ignored, {decoded.reason}"
+        return f"{topic}  {route.profile}: ignored, {decoded.reason}"
     if not isinstance(decoded, tuple):
-        return f"{topic}  {route.route.profile}: {decoded.code.value}, {decoded.detail}"
+        return f"{topic}  {route.profile}: {decoded.code.value}, {decoded.detail}"
     parts = []
     for reading in decoded:
         at = "now" if reading.measured_at_us is None else format_utc(reading.measured_at_us)
@@ -158,7 +158,7 @@ def describe_message(message: RawMessage, router: TopicRouter) -> str:
             for name, value in zip(reading.quantities, reading.values, strict=True)
         )
         parts.append(f"{reading.device} {at}  {values}")
-    return f"{topic}  {route.route.profile}: " + " | ".join(parts)
+    return f"{topic}  {route.profile}: " + " | ".join(parts)
 
 
 def print_table(table: Table, format_: Format) -> None:

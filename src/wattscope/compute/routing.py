@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from wattscope.compute.decode.profile import topic_matches
-from wattscope.compute.decode.route import Decoder, Route
+from wattscope.compute.decode.route import Decoded
 from wattscope.core.topology import DeviceKind
+from wattscope.ports import RawMessage
 
 MAX_REMEMBERED = 100_000
 """Topics whose route is remembered; more than these are matched anew each time."""
@@ -21,14 +23,24 @@ class TopicRoute:
 
     filter: str
     """MQTT topic filter, with ``+`` and ``#``."""
-    decode: Decoder
-    route: Route
+    profile: str
+    """Name of the profile, for messages to people."""
+    decode: Callable[[RawMessage], Decoded]
+    """A pure function; it never raises, whatever the bytes are."""
     kind: DeviceKind
     """Kind of a device that is first heard of through this route."""
     interval_s: float | None = None
     """Expected time between readings of such a device [s]."""
     rollover_wh: float | None = None
     """At what its registers of energy begin again at zero [Wh]."""
+
+
+class Router(Protocol):
+    """Finds what to do with a message by its topic."""
+
+    def find(self, topic: str) -> TopicRoute | None:
+        """The route of a topic, or None when nobody knows it."""
+        ...
 
 
 class TopicRouter:

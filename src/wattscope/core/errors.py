@@ -8,6 +8,7 @@
     │   ├── StorageError     a file of the data folder is not what it must be
     │   ├── UnknownNameError a site, device, quantity or profile that does not exist
     │   └── QueryError       a question that cannot be answered as asked
+    │       └── RowError     a row of the meter book that cannot be meant
     └── TransientError       trying again later may help (a broker is away)
         └── StorageFullError the disk of the data folder has no room for new data
 
@@ -62,6 +63,12 @@ class QueryError(PermanentError):
     """A question over HTTP, SQL or the command line that cannot be answered as asked."""
 
     code = "bad_query"
+
+
+class RowError(QueryError):
+    """A row of the meter book that would be left out, or would have others left out."""
+
+    code = "bad_row"
 
 
 class TransientError(WattscopeError):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from wattscope.core.registers import RegisterMap
-from wattscope.core.topology import Device
+from wattscope.core.topology import Device, Site
 
 MAX_UNIT = 255
 
@@ -111,6 +111,8 @@ class RowFault:
     """What names the row for a person."""
     reason: str
     """What is wrong and what to do."""
+    is_warning: bool = False
+    """Whether nothing is left out all the same."""
 
     def __str__(self) -> str:
         """One line."""
@@ -124,3 +126,5 @@ class Fleet:
     meters: tuple[Meter, ...] = ()
     """By device id, each once."""
     faults: tuple[RowFault, ...] = ()
+    sites: tuple[Site, ...] = ()
+    """Places that the tables describe, beside that of the settings."""

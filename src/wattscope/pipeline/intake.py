@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wattscope.compute.routing import TopicRoute, TopicRouter
+from wattscope.compute.routing import Router, TopicRoute
 from wattscope.compute.validate import find_future, grade_values
 from wattscope.core.findings import Ignored, ReasonCode, Rejection
 from wattscope.core.reading import Batch, Reading, empty_batch
@@ -55,7 +55,7 @@ class Intake:
     def __init__(
         self,
         source: str,
-        router: TopicRouter,
+        router: Router,
         binder: Binder,
         tally: Tally,
         now_us: Callable[[], int],
@@ -99,7 +99,7 @@ class Intake:
             if route is None:
                 aside.append(self._set_aside(message, _unknown_format(message)))
                 continue
-            decoded = route.decode(message, route.route)
+            decoded = route.decode(message)
             if isinstance(decoded, tuple) and decoded[0].measured_at_us is None:
                 # Without an instant of its own, an old message looks like a new one.
                 if message.is_retained:

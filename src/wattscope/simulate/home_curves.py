@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import tzinfo
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -25,6 +25,35 @@ _WEATHER, _CLOUD_SLOW, _CLOUD_FAST = 11, 12, 13
 _REFERENCE_DEMAND_W = 2500.0
 _SUNRISE_H, _SUNSET_H = 6.0, 18.0
 _TILT_DEG = 23.45
+
+
+class Sky(Protocol):
+    """What is above a roof with panels."""
+
+    @property
+    def seed(self) -> int:
+        """Chooses the weather."""
+        ...
+
+    @property
+    def solar_peak_w(self) -> float:
+        """Production at noon under a clear sky [W]."""
+        ...
+
+    @property
+    def weather_low(self) -> float:
+        """Share of the sun on the darkest day, 0 to 1."""
+        ...
+
+    @property
+    def weather_high(self) -> float:
+        """Share of the sun on the clearest day, 0 to 1."""
+        ...
+
+    @property
+    def latitude(self) -> float | None:
+        """[degrees, north positive]; None is midsummer all year."""
+        ...
 
 
 class LocalClock(NamedTuple):
@@ -77,9 +106,7 @@ def draw_house_power(
     return np.rint(limited).astype(np.int64)
 
 
-def draw_solar_power(
-    settings: HomeSimulation, instant_s: Int64Column, clock: LocalClock
-) -> Int64Column:
+def draw_solar_power(settings: Sky, instant_s: Int64Column, clock: LocalClock) -> Int64Column:
     """What the panels give [W], whole watts; 0 before 06 and from 18 h by the wall clock."""
     seed = settings.seed
     weather = settings.weather_low + (settings.weather_high - settings.weather_low) * hash_unit(

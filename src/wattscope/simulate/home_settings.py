@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping
 from datetime import date
@@ -11,13 +10,17 @@ from typing import Any
 
 import msgspec
 
-from wattscope.core.errors import QueryError, SettingsError
-from wattscope.core.time_grid import load_zone
+from wattscope.core.errors import SettingsError
 from wattscope.core.topology import is_safe_name
+from wattscope.simulate.simulation_table import (
+    MAX_SEED,
+    find_number_faults,
+    find_zone_faults,
+    read_simulation,
+)
 
 _HOURS = 24
 _MAX_WATT = 1e6
-_MAX_SEED = 2**63 - 1
 
 
 class TopicForm(Enum):
@@ -117,26 +120,7 @@ def parse_home_simulation(table: Mapping[str, Any], *, time_zone: str) -> HomeSi
     Raises:
         SettingsError: Every unknown key, wrong type and wrong value.
     """
-    fields = {field.name: field for field in msgspec.structs.fields(HomeSimulation)}
-    del fields["time_zone"]
-    faults: list[str] = []
-    values: dict[str, Any] = {"time_zone": time_zone}
-    for key, raw in table.items():
-        if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1)
-            faults.append(f"{key}: no such setting" + (f"; is it {near[0]}?" if near else ""))
-            continue
-        try:
-            values[key] = msgspec.convert(raw, fields[key].type)
-        except msgspec.ValidationError as error:
-            faults.append(f"{key}: {error}")
-    try:
-        settings = HomeSimulation(**values)
-    except SettingsError as error:
-        faults.extend(error.faults)
-    if faults:
-        raise SettingsError(faults, where="[simulate]")
-    return settings
+    return read_simulation(HomeSimulation, table, time_zone=time_zone)
 
 
 def _number_faults(house: HomeSimulation) -> list[str]:
@@ -154,15 +138,11 @@ def _number_faults(house: HomeSimulation) -> list[str]:
         ("base_energy_produced_wh", 0.0, 1e12),
         ("voltage_v", 1.0, 1000.0),
         ("frequency_hz", 1.0, 400.0),
-        ("seed", -_MAX_SEED, _MAX_SEED),
+        ("seed", -MAX_SEED, MAX_SEED),
     ]
     if house.latitude is not None:
         limits.append(("latitude", -90.0, 90.0))
-    faults = [
-        f"{name}: {getattr(house, name):g} is not within {low:g} to {high:g}"
-        for name, low, high in limits
-        if not low <= getattr(house, name) <= high
-    ]
+    faults = find_number_faults(house, limits)
     if house.min_power_w > house.max_power_w:
         faults.append("min_power_w: is above max_power_w")
     if house.weather_low > house.weather_high:
@@ -202,8 +182,4 @@ def _name_faults(house: HomeSimulation) -> list[str]:
         )
         if not is_safe_name(value) or "+" in value
     ]
-    try:
-        load_zone(house.time_zone)
-    except QueryError as error:
-        faults.append(f"time_zone: {error}")
-    return faults
+    return faults + find_zone_faults(house.time_zone)

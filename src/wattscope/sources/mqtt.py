@@ -11,7 +11,6 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -19,6 +18,7 @@ import structlog
 
 from wattscope.core.errors import SettingsError
 from wattscope.ports import RawMessage
+from wattscope.sources.link_state import LinkState
 from wattscope.sources.mqtt_codec import Greeting, MalformedPacketError, MqttVersion, Receipt
 from wattscope.sources.mqtt_link import LinkEnd, LinkError, LinkPlan, MqttLink, open_link
 from wattscope.sources.mqtt_reader import MAX_PACKET_BYTES
@@ -39,14 +39,6 @@ _MANY_CUTS = 3
 _MAX_RECEIVE_MAXIMUM = 0xFFFF
 _NO_USE_TO_HURRY = {LinkEnd.TAKEN_OVER, LinkEnd.PROTOCOL}
 """Ends that the next connection would only meet again, or pass on to another program."""
-
-
-class LinkState(Enum):
-    """Where a source stands with its other end."""
-
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +86,8 @@ class MqttOptions:
 class MqttSource:
     """The source port over an MQTT broker; MQTT 5 where the broker speaks it, else 3.1.1."""
 
+    kind = "mqtt"
+
     def __init__(
         self,
         name: str,
@@ -122,6 +116,11 @@ class MqttSource:
         self._n_links = 0
         self._stop = asyncio.Event()
         """Set when the newest ``receive`` is over."""
+
+    @property
+    def address(self) -> str:
+        """Where the broker is, without its password."""
+        return self.options.url.rpartition("@")[2]
 
     async def receive(self) -> AsyncIterator[Sequence[RawMessage]]:
         """Groups of messages as they gather, until ``close``; waits for a broker that is away.

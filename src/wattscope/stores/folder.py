@@ -6,6 +6,7 @@
       lock              held while a program runs here
       registry.sqlite   sites, devices, series, quarantine
       registry.names    a checked copy of the names, one line a change
+      meters.db         Modbus meters and registers, edited with any SQL client
       log/              segments of the event log
       chunks/           manifest.json and Parquet files
       broker/           messages that the embedded broker keeps
@@ -35,6 +36,11 @@ class DataFolder:
     def registry(self) -> Path:
         """File of the registry."""
         return self.path / "registry.sqlite"
+
+    @property
+    def meters(self) -> Path:
+        """File of the meter book, where no other database is named."""
+        return self.path / "meters.db"
 
     @property
     def log(self) -> Path:

@@ -16,10 +16,12 @@ from wattscope import __version__
 from wattscope.web.body_limit import MAX_BODY_BYTES, BodyLimit
 from wattscope.web.charts import build_chart_routes
 from wattscope.web.counter_steps import build_counter_step_routes
+from wattscope.web.cross_site import CrossSiteGuard
 from wattscope.web.devices import build_device_routes
 from wattscope.web.energy import build_energy_routes
 from wattscope.web.insights import build_insight_routes
 from wattscope.web.live_stream import build_live_routes
+from wattscope.web.meters import build_meter_routes
 from wattscope.web.operations import build_operation_routes
 from wattscope.web.problems import install_problem_handlers, problem
 from wattscope.web.services import Services
@@ -59,6 +61,7 @@ def create_app(services: Services) -> FastAPI:
         build_insight_routes,
         build_counter_step_routes,
         build_live_routes,
+        build_meter_routes,
         build_operation_routes,
     ):
         app.include_router(build(services))
@@ -67,9 +70,10 @@ def create_app(services: Services) -> FastAPI:
 
 
 def _install_guards(app: FastAPI, services: Services) -> None:
-    """Refuse foreign host names (DNS rebinding), add security headers, compress."""
+    """Refuse foreign host names (DNS rebinding) and pages, add security headers, compress."""
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(CrossSiteGuard)
     allowed = set(services.allowed_hosts)
 
     @app.middleware("http")

@@ -56,6 +56,11 @@ WRITE_RESPONSES: dict[int | str, dict[str, Any]] = {
     507: {"description": "The disk is full; nothing was taken", "content": _CONTENT},
 }
 """For every route that brings data in."""
+CHANGE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    403: {"description": "Asked by a page of another address", "content": _CONTENT},
+    415: {"description": "The body is not JSON", "content": _CONTENT},
+}
+"""For every route that changes something."""
 UNREADY_RESPONSES: dict[int | str, dict[str, Any]] = {
     503: {"description": "Not now; try again later", "content": _CONTENT},
 }

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from wattscope.compute.modbus.meter_rows import BookRows
+from wattscope.compute.modbus.row_reader import Row
 from wattscope.core.errors import UnknownNameError
+from wattscope.core.fleet import Fleet
+from wattscope.core.registers import RegisterMap
 from wattscope.core.topology import Device, Series, Site
 from wattscope.ports import LiveView, Quarantined, Store
 
@@ -43,6 +47,51 @@ class Shelf(Protocol):
     def count_by_code(self) -> dict[str, int]: ...
 
 
+class MeterLook(Protocol):
+    """The meter book at one moment, and what becomes of it."""
+
+    @property
+    def rows(self) -> BookRows: ...
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    @property
+    def fleet(self) -> Fleet: ...
+
+    def find_fault(self, table: str, label: str) -> str | None: ...
+
+
+class MeterDesk(Protocol):
+    """Where the meter book is edited: a change is refused that would have a row left out."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def where(self) -> str: ...
+
+    def look(self) -> MeterLook: ...
+
+    def list_maps(self, look: Any) -> list[tuple[RegisterMap, str]]: ...  # noqa: ANN401  # its own look
+
+    def add_meter(self, cells: Row) -> str: ...
+
+    def put_meter(self, name: str, cells: Row) -> str: ...
+
+    def remove_meter(self, name: str) -> None: ...
+
+    def add_register(self, cells: Row) -> int: ...
+
+    def put_register(self, number: int, cells: Row) -> None: ...
+
+    def remove_registers(self, numbers: Sequence[int]) -> None: ...
+
+    def put_group(self, name: str, schedule: str) -> None: ...
+
+    def remove_group(self, name: str) -> None: ...
+
+
 class Pulse(LiveView, Protocol):
     """A live view that tells when something changed."""
 
@@ -65,6 +114,8 @@ class Services:
     """Pages in the menu."""
     allowed_hosts: tuple[str, ...]
     """Names under which the page may be asked; guards against DNS rebinding."""
+    meters: MeterDesk | None = None
+    """None where no source polls meters."""
 
     def list_sites(self) -> list[Site]:
         """All sites; those that have devices come first."""

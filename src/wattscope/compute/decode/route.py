@@ -102,6 +102,11 @@ Decoder: TypeAlias = Callable[[RawMessage, Route], Decoded]
 """A pure function; it never raises, whatever the bytes are."""
 
 
+def bind_route(decode: Decoder, route: Route) -> Callable[[RawMessage], Decoded]:
+    """The decoder of one route's messages."""
+    return lambda message: decode(message, route)
+
+
 def read_device(topic: str, pattern: DevicePattern) -> str | Rejection:
     """The key of the device that a topic names, or that the profile fixes."""
     if pattern.name is not None:

@@ -120,8 +120,10 @@ class FrameStart(Enum):
     INCOMPLETE = "incomplete"
 
 
-Judged = bytes | Refusal | FrameStart
-"""The registers of a good reply, or why it is none, or that more bytes must come."""
+Answer = bytes | Refusal
+"""The registers of a good reply, or why it is none."""
+Judged = Answer | FrameStart
+"""The same, or that more bytes must come."""
 
 
 def encode_tcp(transaction: int, request: ReadRequest) -> bytes:
@@ -190,13 +192,13 @@ def judge_rtu(received: bytes, request: ReadRequest) -> tuple[Judged, int]:
     return _judge_unit(frame[0], frame[1:-2], request), length
 
 
-def _judge_unit(unit: int, pdu: bytes, request: ReadRequest) -> bytes | Refusal:
+def _judge_unit(unit: int, pdu: bytes, request: ReadRequest) -> Answer:
     if unit != request.unit:
         return Refusal(Fault.WRONG_UNIT, f"unit {unit} instead of {request.unit}")
     return judge_pdu(pdu, request)
 
 
-def judge_pdu(pdu: bytes, request: ReadRequest) -> bytes | Refusal:
+def judge_pdu(pdu: bytes, request: ReadRequest) -> Answer:
     """The registers of a reply's PDU, or why it is no answer."""
     function = pdu[0]
     if function == request.function | _REFUSED:

@@ -1,0 +1,1 @@
+"""Steps from one version of the meter book to the next; see ``meter_upgrade``."""
