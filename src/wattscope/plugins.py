@@ -24,7 +24,10 @@ class Plugin:
 
 
 PLUGINS: dict[str, dict[str, Plugin]] = {
-    "source": {"mqtt": Plugin("wattscope.sources.mqtt:MqttSource")},
+    "source": {
+        "mqtt": Plugin("wattscope.sources.mqtt:MqttSource"),
+        "modbus": Plugin("wattscope.sources.modbus:ModbusSource"),
+    },
     "log": {"segments": Plugin("wattscope.logs.segment_log:SegmentLog")},
     "store": {"duckdb": Plugin("wattscope.stores.duckdb_store:DuckdbStore")},
     "live": {"memory": Plugin("wattscope.live.memory_view:MemoryView")},

@@ -20,6 +20,8 @@ SUFFIXES = {
     "W/m²": "_w_m2",
     "m³": "_m3",
     "kg": "_kg",
+    "varh": "_varh",
+    "°": "_deg",
 }
 
 
@@ -30,7 +32,7 @@ def test_name_ends_in_its_unit(name: str) -> None:
     if quantity.unit:
         assert name.endswith(SUFFIXES[quantity.unit])
     else:
-        assert name.startswith("power_factor")
+        assert name.startswith(("power_factor", "operating_state", "event_flags"))
 
 
 @pytest.mark.parametrize("name", QUANTITIES)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
+from wattscope.assembly.meter_fleet import FleetReader, build_fleet_source, register_fleet
 from wattscope.assembly.storage import Storage, now_us
+from wattscope.assembly.virtual_meter import VirtualMeter
 from wattscope.compute.decode import DECODERS
 from wattscope.compute.decode.profile import Profile, parse_profile
 from wattscope.compute.decode.route import bind_route
-from wattscope.compute.routing import TopicRoute, TopicRouter
+from wattscope.compute.fleet_routing import FleetRouter
+from wattscope.compute.routing import Router, TopicRoute, TopicRouter
 from wattscope.core.errors import SettingsError
+from wattscope.core.fleet import Fleet
 from wattscope.core.time_grid import load_zone
 from wattscope.core.topology import Device
 from wattscope.pipeline.binding import Binder, BindingRules
@@ -22,11 +27,68 @@ from wattscope.pipeline.ingest import Ingest
 from wattscope.pipeline.intake import Intake
 from wattscope.pipeline.persist import KEPT_RECORDS
 from wattscope.plugins import load_plugin
+from wattscope.ports import Source
 from wattscope.registry.profile_library import ProfileLibrary
 from wattscope.settings import Settings, SourceSettings
-from wattscope.sources.mqtt import MqttOptions, MqttSource
+from wattscope.sources.link_state import LinkState
+from wattscope.sources.modbus import ModbusOptions, ModbusSource
+from wattscope.sources.mqtt import MqttOptions
 
 _log = structlog.get_logger()
+
+
+class FeedSource(Source, Protocol):
+    """A source that tells how it stands."""
+
+    kind: str
+    """``mqtt`` or ``modbus``."""
+
+    @property
+    def address(self) -> str:
+        """Where it reads, in words and without a password."""
+        ...
+
+    @property
+    def state(self) -> LinkState: ...
+
+    @property
+    def detail(self) -> str:
+        """What is the matter, in words; empty while nothing is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A source with its way into the log."""
+
+    source: FeedSource
+    ingest: Ingest
+    router: Router
+    close: Callable[[], Awaitable[None]] | None = None
+    """Ends what the source needs besides itself, after it."""
+
+
+def build_feed(
+    settings: Settings, source: SourceSettings, storage: Storage, library: ProfileLibrary
+) -> Feed:
+    """A source and its ingest."""
+    build = _build_modbus if source.type == "modbus" else _build_mqtt
+    return build(settings, source, storage, library)
+
+
+def build_intake(
+    settings: Settings, source: SourceSettings, storage: Storage, library: ProfileLibrary
+) -> tuple[Intake, Router]:
+    """The decoding and judging of a source's messages, as settings and tables are now."""
+    router: Router
+    if source.type == "modbus":
+        router = FleetRouter()
+        fleet_source = build_fleet_source(settings, storage.folder.path, library)
+        router.follow(FleetReader(fleet_source).read())
+    else:
+        router = build_router(load_profiles(source.profiles, library), settings.site.time_zone)
+    intake, _ = _make_intake(settings, source, storage, router)
+    return intake, router
 
 
 def load_profiles(names: Sequence[str], library: ProfileLibrary) -> list[Profile]:
@@ -57,42 +119,6 @@ def build_router(profiles: Sequence[Profile], time_zone: str) -> TopicRouter:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """A source with its way into the log."""
-
-    source: MqttSource
-    ingest: Ingest
-    router: TopicRouter
-
-
-def build_feed(
-    settings: Settings, source: SourceSettings, storage: Storage, library: ProfileLibrary
-) -> Feed:
-    """A source and its ingest."""
-    intake, router = build_intake(settings, source, storage, library)
-    newest = max(0, storage.log.end_offset - KEPT_RECORDS)
-    for record in storage.log.read(newest):
-        intake.remember(record.receipts)
-    mqtt = load_plugin("source", source.type)(
-        source.name, build_mqtt_options(settings, source, router.filters), now_us, random.random
-    )
-    ingest = Ingest(intake, storage.persist, commit_ms=settings.storage.commit_ms)
-    return Feed(mqtt, ingest, router)
-
-
-def build_intake(
-    settings: Settings, source: SourceSettings, storage: Storage, library: ProfileLibrary
-) -> tuple[Intake, TopicRouter]:
-    """The decoding and judging of a source's messages."""
-    router = build_router(load_profiles(source.profiles, library), settings.site.time_zone)
-    rules = BindingRules(
-        settings.site.id, settings.ingest.register_devices, settings.ingest.max_series
-    )
-    binder = Binder(storage.registry, rules, _announce_device)
-    return Intake(source.name, router, binder, storage.tally, now_us), router
-
-
 def build_mqtt_options(
     settings: Settings, source: SourceSettings, filters: tuple[str, ...]
 ) -> MqttOptions:
@@ -115,6 +141,64 @@ def build_mqtt_options(
         ca_file=Path(source.ca_file) if source.ca_file else None,
         qos=source.qos,
     )
+
+
+def _build_mqtt(
+    settings: Settings, source: SourceSettings, storage: Storage, library: ProfileLibrary
+) -> Feed:
+    router = build_router(load_profiles(source.profiles, library), settings.site.time_zone)
+    intake, _ = _make_intake(settings, source, storage, router)
+    newest = max(0, storage.log.end_offset - KEPT_RECORDS)
+    for record in storage.log.read(newest):
+        intake.remember(record.receipts)
+    options = build_mqtt_options(settings, source, router.filters)
+    mqtt = load_plugin("source", "mqtt")(source.name, options, now_us, random.random)
+    return Feed(mqtt, _make_ingest(settings, intake, storage), router)
+
+
+def _build_modbus(
+    settings: Settings, source: SourceSettings, storage: Storage, library: ProfileLibrary
+) -> Feed:
+    router = FleetRouter()
+    intake, binder = _make_intake(settings, source, storage, router)
+    reader = FleetReader(build_fleet_source(settings, storage.folder.path, library))
+    virtual = VirtualMeter(random.random)
+    modbus: ModbusSource = load_plugin("source", "modbus")(
+        source.name,
+        ModbusOptions(zone=settings.site.time_zone),
+        reader.read,
+        on_fleet=_follow_with(storage, router, binder),
+        now_us=now_us,
+        draw=random.random,
+        open_wire=virtual.open_wire,
+    )
+    return Feed(modbus, _make_ingest(settings, intake, storage), router, close=virtual.close)
+
+
+def _follow_with(storage: Storage, router: FleetRouter, binder: Binder) -> Callable[[Fleet], None]:
+    """What a changed fleet changes: devices first, then how their polls are read."""
+
+    def follow(fleet: Fleet) -> None:
+        register_fleet(storage.registry, fleet)
+        router.follow(fleet)
+        # A device may count the other way round from now on.
+        binder.forget()
+
+    return follow
+
+
+def _make_intake(
+    settings: Settings, source: SourceSettings, storage: Storage, router: Router
+) -> tuple[Intake, Binder]:
+    rules = BindingRules(
+        settings.site.id, settings.ingest.register_devices, settings.ingest.max_series
+    )
+    binder = Binder(storage.registry, rules, _announce_device)
+    return Intake(source.name, router, binder, storage.tally, now_us), binder
+
+
+def _make_ingest(settings: Settings, intake: Intake, storage: Storage) -> Ingest:
+    return Ingest(intake, storage.persist, commit_ms=settings.storage.commit_ms)
 
 
 def _announce_device(device: Device) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 from wattscope import __version__
 from wattscope.assembly.feeds import Feed
 from wattscope.assembly.meter_desk import BookDesk
+from wattscope.assembly.modbus_health import describe_units
 from wattscope.assembly.program import Program
 from wattscope.assembly.storage import Storage, now_us
 from wattscope.core.time_grid import US_PER_S, format_utc
 from wattscope.logs.segment_reader import Damage, DamageKind
 from wattscope.pipeline.tally import Tally
+from wattscope.sources.modbus import ModbusSource
 from wattscope.web.services import Services
 
 _SHOWN_DAMAGES = 100
@@ -134,13 +136,14 @@ def _describe_source(feed: Feed, tally: Tally, uptime_s: float) -> dict[str, Any
     last_us = tally.last_received_us.get(name)
     return {
         "name": name,
-        "kind": "mqtt",
-        "address": feed.source.options.url.rpartition("@")[2],
+        "kind": feed.source.kind,
+        "address": feed.source.address,
         "state": feed.source.state.value,
         "detail": feed.source.detail,
         "messages": tally.by_source[name],
         "rate_per_s": round(tally.by_source[name] / uptime_s, 2),
         "last_received_at": None if last_us is None else format_utc(last_us),
+        "meters": describe_units(feed.source) if isinstance(feed.source, ModbusSource) else [],
     }
 
 
@@ -152,5 +155,5 @@ def describe_topics(program: Program) -> dict[str, Any]:
         found = next((route for route in routes if route is not None), None)
         name = None if found is None else found.profile
         topics.append({"topic": topic, "count": count, "format": name})
-    url = program.feeds[0].source.options.url if program.feeds else None
+    url = next((one.source.address for one in program.feeds if one.source.kind == "mqtt"), None)
     return {"broker_url": url, "topics": topics}

@@ -70,6 +70,8 @@ class Program:
                     task.cancel()
                 for feed in self.feeds:
                     await feed.source.close()
+                    if feed.close is not None:
+                        await feed.close()
                 if self.meters is not None:
                     self.meters.book.close()
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from wattscope.compute.modbus.frames import (
     BUSY_EXCEPTIONS,
     CONFIGURATION_EXCEPTIONS,
     PATH_EXCEPTIONS,
+    READ_HOLDING,
     Answer,
     Fault,
     ReadRequest,
@@ -25,6 +26,7 @@ from wattscope.compute.modbus.image import Block, write_image
 from wattscope.core.fleet import Endpoint, Meter
 from wattscope.core.time_grid import US_PER_S
 from wattscope.ports import RawMessage
+from wattscope.sources.modbus_discovery import plan_discovered
 from wattscope.sources.modbus_link import ModbusLink, OpenWire, Timing
 from wattscope.sources.modbus_pace import Pace
 from wattscope.sources.modbus_unit import Job, Unit, UnitState
@@ -161,7 +163,7 @@ class Gateway:
 
     async def _probe(self, unit: Unit) -> bool:
         """Ask an offline unit for a little, with a short deadline; whether it answers again."""
-        request = next(self._first_requests(unit), None)
+        request = self._find_probe(unit)
         if request is None:
             return True
         answer = await self.link.exchange(request, self._short_timeout_s(unit))
@@ -178,14 +180,20 @@ class Gateway:
             return unit.meter.timeout_s
         return min(unit.meter.timeout_s, max(_SHORTEST_PROBE_S, _PROBE_FACTOR * typical_s))
 
-    def _first_requests(self, unit: Unit) -> Iterator[ReadRequest]:
-        for job in unit.jobs:
-            yield from unit.plan(job, self._planned_gap)
+    def _find_probe(self, unit: Unit) -> ReadRequest | None:
+        """The first request of a unit's polls; None where it has none."""
+        if unit.meter.map.is_sunspec:
+            return ReadRequest(unit.meter.unit, READ_HOLDING, 40_000, 2)
+        plans = (unit.plan(job, self._planned_gap) for job in unit.jobs)
+        return next((request for plan in plans for request in plan), None)
 
     async def _poll(self, unit: Unit, job: Job) -> None:
         """Read a poll group, and hand over what came."""
         blocks: list[Block] = []
-        waiting = deque(unit.plan(job, self._planned_gap))
+        planned = await self._plan(unit, job)
+        if planned is None:
+            return
+        waiting = deque(planned)
         n_splits, lost = 0, None
         while waiting:
             request = waiting.popleft()
@@ -209,6 +217,26 @@ class Gateway:
             self._note_failure(unit, lost)
         elif not blocks:
             unit.note_nothing()
+
+    async def _plan(self, unit: Unit, job: Job) -> tuple[ReadRequest, ...] | None:
+        """The read plan of a poll group; None where the unit would not tell what it has."""
+        if not unit.meter.map.is_sunspec:
+            return unit.plan(job, self._planned_gap)
+        if job.requests is None:
+
+            async def ask(request: ReadRequest) -> Answer:
+                return await self._read(unit, request)
+
+            number, max_block = unit.meter.unit, unit.meter.map.max_block
+            found = await plan_discovered(ask, number, max_block)
+            if isinstance(found, Refusal):
+                self._note_failure(unit, found)
+                return None
+            if isinstance(found, str):
+                unit.note_nothing(found)
+                return None
+            job.requests = found
+        return job.requests
 
     async def _read(self, unit: Unit, request: ReadRequest) -> Answer:
         """One request, tried again where that may help."""

@@ -113,8 +113,11 @@ class Unit:
         self, request: ReadRequest, job: Job, max_gap: int
     ) -> tuple[ReadRequest, ...]:
         """What to ask instead of a refused request; the refused range is remembered."""
-        self.refusals.learn(request, job.registers)
         self.forget_plans()
+        if self.meter.map.is_sunspec:
+            # Its models moved: the chain is walked again with the next poll.
+            return ()
+        self.refusals.learn(request, job.registers)
         first, end = request.address, request.address + request.count
         inside = [
             one
@@ -146,12 +149,12 @@ class Unit:
                 "the gateway may repeat old values"
             )
 
-    def note_nothing(self) -> None:
-        """The unit answers, but refuses everything that is asked."""
+    def note_nothing(self, why: str = "") -> None:
+        """The unit answers, but gives nothing of what is asked."""
         self.counts.failed += 1
         self._n_failed = 0
         self.state = UnitState.REFUSED
-        self.detail = (
+        self.detail = why or (
             f"refuses all registers of type {self.meter.map.name!r}; is it the right type?"
         )
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from wattscope.compute.decode.route import Decoded
 from wattscope.compute.modbus.image import Block, read_image
+from wattscope.compute.modbus.sunspec import decode_models
 from wattscope.compute.modbus.values import BlockReader, make_block_reader
 from wattscope.core.findings import ReasonCode, Rejection
 from wattscope.core.reading import Reading
@@ -29,6 +30,8 @@ def make_register_decoder(device: str, found: RegisterMap) -> Callable[[RawMessa
     Returns:
         A function that never raises; the instant of its readings is that of receipt.
     """
+    if found.is_sunspec:
+        return _make_sunspec_decoder(device)
     readers: dict[_Layout, tuple[tuple[BlockReader, ...], tuple[str, ...]]] = {}
 
     def decode(message: RawMessage) -> Decoded:
@@ -50,6 +53,21 @@ def make_register_decoder(device: str, found: RegisterMap) -> Callable[[RawMessa
                 ReasonCode.NO_VALUE, f"type {found.name!r} has no register among those read"
             )
         return (Reading(device, None, known[1], values),)
+
+    return decode
+
+
+def _make_sunspec_decoder(device: str) -> Callable[[RawMessage], Decoded]:
+    def decode(message: RawMessage) -> Decoded:
+        try:
+            blocks = read_image(message.payload)
+        except ValueError as fault:
+            return Rejection(ReasonCode.SYNTAX, f"register image {fault}")
+        found = decode_models(blocks)
+        if isinstance(found, Rejection):
+            return found
+        quantities, values = found
+        return (Reading(device, None, quantities, values),)
 
     return decode
 

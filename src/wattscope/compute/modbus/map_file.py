@@ -84,10 +84,12 @@ class _MapReader(TableReader):
             self.faults.append("registers: a SunSpec device tells its own; remove them")
         if not is_sunspec and not entries:
             self.faults.append("registers: missing; name at least one")
+        registers = {key: self._read_entry(key, entries[key], table) for key in entries}
+        self._check_quantities(registers)
         return RegisterMap(
             name=name,
             title=self.read_text(table, "title", ""),
-            registers=tuple(self._read_entry(key, entries[key], table) for key in entries),
+            registers=tuple(registers.values()),
             kind=DeviceKind(kind) if kind else DeviceKind.METER,
             is_production=self.read_flag(table, "is_production")
             if "is_production" in table
@@ -96,6 +98,16 @@ class _MapReader(TableReader):
             max_block=self._read_integer(table, "max_block", "", 1, MAX_BLOCK, MAX_BLOCK),
             is_sunspec=is_sunspec,
         )
+
+    def _check_quantities(self, registers: Mapping[str, Register]) -> None:
+        """Refuse a quantity that two entries tell under names of their own."""
+        owners: dict[str, str] = {}
+        for key, register in registers.items():
+            owner = owners.setdefault(register.quantity, key)
+            if register.quantity and owner != key:
+                self.faults.append(
+                    f"registers.{key}: is {register.quantity}, as {owner} is; remove one"
+                )
 
     def _read_rollover(self, table: Mapping[str, Any]) -> float | None:
         number = table.get("rollover_wh")
