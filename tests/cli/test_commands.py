@@ -24,6 +24,7 @@ OPTIONS = {
     "import": ["--profile", "--map", "--data", "--settings"],
     "replay": ["--code", "--data", "--settings"],
     "sql": ["--format", "--data", "--settings"],
+    "report": ["daily"],
     "explain": ["--interval", "--start", "--end", "--format", "--data", "--settings"],
     "devices": ["--format", "--data", "--settings", "list", "add", "remove", "import", "export"],
     "registers": ["--format", "--data", "--settings", "list", "add", "remove", "import", "export"],

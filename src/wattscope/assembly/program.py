@@ -37,7 +37,9 @@ class Program:
             else None
         )
         """Settings and tables of the Modbus meters; None where no source polls any."""
-        self.feeds = [build_feed(settings, one, storage, library) for one in settings.sources]
+        self.feeds = [
+            build_feed(settings, one, storage, library, self.meters) for one in settings.sources
+        ]
         self.broker: EmbeddedBroker | None = None
         if settings.broker.embedded:
             self.broker = EmbeddedBroker(
