@@ -37,6 +37,7 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
         "heatpump": Plugin("wattscope.simulate.site_simulators:simulate_heat_pump"),
     },
     "serial_server": {"rtu": Plugin("wattscope.simulate.modbus_serial:serve_serial", "serial")},
+    "output": {"prometheus": Plugin("wattscope.outputs.prometheus:DeviceMetrics")},
     "detector": {"copied_day": Plugin("wattscope.detectors.copied_day:find_copied_days")},
 }
 """Role to name to plugin."""
