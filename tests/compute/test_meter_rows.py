@@ -233,11 +233,11 @@ REGISTERS: dict[str, tuple[dict[str, Any], Register]] = {
     ),
     "of its own": (
         {"measurement_name": "Flow Rate", "data_unit": "l/min"},
-        Register("flow_rate__l_min", 4, 52, RegisterType.FLOAT32),
+        Register("flow_rate__l_per_min", 4, 52, RegisterType.FLOAT32),
     ),
     "of its own by name": (
-        {"data_unit": "l/min", "quantity": "flow_rate__l_min"},
-        Register("flow_rate__l_min", 4, 52, RegisterType.FLOAT32),
+        {"data_unit": "l/min", "quantity": "flow_rate__l_per_min"},
+        Register("flow_rate__l_per_min", 4, 52, RegisterType.FLOAT32),
     ),
     "texts for numbers": (
         {"register_address": "52", "data_type": "3", "function_code": 4.0},

@@ -7,8 +7,10 @@ from typing import Any
 from wattscope import __version__
 from wattscope.assembly.device_metrics import build_device_metrics
 from wattscope.assembly.feeds import Feed
+from wattscope.assembly.meter_desk import BookDesk
 from wattscope.assembly.modbus_health import describe_units
 from wattscope.assembly.program import Program
+from wattscope.assembly.screen import build_screen
 from wattscope.assembly.storage import Storage, now_us
 from wattscope.core.time_grid import US_PER_S, format_utc
 from wattscope.logs.segment_reader import Damage, DamageKind
@@ -33,6 +35,8 @@ def build_services(program: Program, *, allowed_hosts: tuple[str, ...]) -> Servi
         read_device_metrics=build_device_metrics(program).render,
         pages=program.settings.pages,
         allowed_hosts=allowed_hosts,
+        meters=None if program.meters is None else BookDesk(program.meters),
+        screen=build_screen(program.settings),
     )
 
 

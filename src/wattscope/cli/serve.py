@@ -18,6 +18,7 @@ from fastapi import FastAPI
 
 from wattscope.assembly.health import build_services
 from wattscope.assembly.program import Program, keep_memory_small, with_ports
+from wattscope.assembly.simulation import choose_meter_ports, move_meter_ports
 from wattscope.assembly.storage import open_storage
 from wattscope.broker import find_free_port, is_port_taken
 from wattscope.cli.options import (
@@ -49,7 +50,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def demo(
-    recipe: Annotated[str, typer.Argument(help="home")] = "home",
+    recipe: Annotated[str, typer.Argument(help="home, modbus or heatpump")] = "home",
     data: DataOption = Path(DEFAULT_DATA) / "demo",
     host: HostOption = None,
     port: PortOption = None,
@@ -61,20 +62,26 @@ def demo(
     """Show a recipe with simulated meters: broker, simulator and page in one."""
     configure_logging()
     settings = read_recipe(recipe)
-    mqtt_port = mqtt_port or _choose_mqtt_port(settings.broker.port)
+    if settings.broker.embedded:
+        mqtt_port = mqtt_port or _choose_mqtt_port(settings.broker.port)
     settings = with_ports(settings, host=host, port=port, mqtt_port=mqtt_port)
+    moved = choose_meter_ports(settings)
+    for old, new in moved.items():
+        typer.echo(f"port {old} of a simulated meter is taken; the demo uses {new}")
+    settings = move_meter_ports(settings, moved)
     check_exposure(settings.server.host, is_allowed=expose_without_login)
     _check_port(settings)
     settings = _choose_metrics_port(settings)
     simulate_past(recipe, data, history)
-    broker_url = f"mqtt://{settings.broker.host}:{settings.broker.port}"
+    words = ["--url", f"mqtt://{settings.broker.host}:{settings.broker.port}"]
+    words += [word for old, new in moved.items() for word in ("--use-port", f"{old}={new}")]
     _serve(
         settings,
         data,
         ProfileLibrary(),
         expose=expose_without_login,
         browser=browser,
-        beside=partial(run_simulator, recipe, broker_url),
+        beside=partial(run_simulator, recipe, words),
     )
 
 

@@ -5,7 +5,7 @@ the plausible range is wide enough for every healthy device. It refuses to conve
 ``core.units``.
 
 What a meter tells beyond the catalogue is a quantity of its own, whose name holds its unit after
-two underscores: ``flow_rate__l_min`` (``own_quantity``).
+two underscores: ``flow_rate__l_per_min`` (``own_quantity``).
 
 Sign: power that flows into the consumer is positive (passive sign convention). Import and export
 registers are separate and never negative. What a generator makes has names of its own
@@ -56,8 +56,8 @@ class Quantity:
 
     @property
     def is_energy(self) -> bool:
-        """Whether a value is an energy [Wh]."""
-        return self.unit == "Wh"
+        """Whether it counts energy [Wh]; what a battery holds is a gauge, and counts nothing."""
+        return self.unit == "Wh" and self.kind is not QuantityKind.GAUGE
 
 
 _GAUGE, _COUNTER, _DELTA = QuantityKind.GAUGE, QuantityKind.COUNTER, QuantityKind.DELTA
@@ -160,14 +160,15 @@ MAX_STRINGS = 64
 """Most DC inputs of an inverter."""
 _STRING_NAME = re.compile(r"(dc_power|dc_voltage|dc_current)_s([1-9][0-9]?)_([a-z]+)")
 _OWN_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_OWN_UNIT = re.compile(r"[A-Za-z0-9%°µ²³Ω]{1,12}(?:_[A-Za-z0-9%°µ²³Ω]{1,8})?")
+_OWN_UNIT = re.compile(r"[A-Za-z0-9%°µ²³Ω]{1,12}(?:_[A-Za-z0-9%°µ²³Ω]{1,12}){0,3}")
 _NO_UNIT = "1"
+_PER = "_per_"
 
 
 def find_quantity(name: str) -> Quantity | None:
     """The quantity of a name: of the catalogue, of one DC input, or a meter's own with its unit.
 
-    >>> find_quantity("voltage_v").unit, find_quantity("flow_rate__l_min").unit
+    >>> find_quantity("voltage_v").unit, find_quantity("flow_rate__l_per_min").unit
     ('V', 'l/min')
     >>> find_quantity("dc_power_s2_w").title
     'DC power, string 2'
@@ -199,7 +200,7 @@ def _find_own(name: str) -> Quantity | None:
     stem, parted, unit = name.rpartition("__")
     if not parted or not _OWN_NAME.fullmatch(stem) or not _OWN_UNIT.fullmatch(unit):
         return None
-    shown = "" if unit == _NO_UNIT else unit.replace("_", "/")
+    shown = "" if unit == _NO_UNIT else unit.replace(_PER, "/")
     title = stem.replace("_", " ").strip().capitalize()
     return Quantity(name, shown, _GAUGE, -float("inf"), float("inf"), title)
 
@@ -210,7 +211,7 @@ def own_quantity(measurement: str, unit: str) -> Quantity | None:
     It is a gauge of any value. None when no name can be made of the words.
 
     >>> own_quantity("Flow Rate", "l/min").name, own_quantity("Valve", "").name
-    ('flow_rate__l_min', 'valve__1')
+    ('flow_rate__l_per_min', 'valve__1')
     """
     stem = re.sub(r"[^a-z0-9]+", "_", measurement.lower()).strip("_")
-    return _find_own(f"{stem}__{unit.strip().replace('/', '_') or _NO_UNIT}")
+    return _find_own(f"{stem}__{unit.strip().replace('/', _PER) or _NO_UNIT}")

@@ -51,6 +51,8 @@ def find_conversion(unit: str, base_unit: str) -> Conversion | None:
     >>> find_conversion("kWh", "W") is None
     True
     """
+    if unit == base_unit:
+        return Conversion(base_unit, 1.0)
     if base_unit == "°C" and unit in {"°F", "F"}:
         return Conversion(base_unit, 5 / 9, -160 / 9)
     factor = _FACTORS.get(base_unit, {}).get(unit)

@@ -17,15 +17,21 @@ from wattscope.web.body_limit import MAX_BODY_BYTES, BodyLimit
 from wattscope.web.charts import build_chart_routes
 from wattscope.web.counter_steps import build_counter_step_routes
 from wattscope.web.cross_site import CrossSiteGuard
+from wattscope.web.device_energy import build_device_energy_routes
 from wattscope.web.devices import build_device_routes
 from wattscope.web.energy import build_energy_routes
+from wattscope.web.grid_quality import build_grid_quality_routes
 from wattscope.web.insights import build_insight_routes
 from wattscope.web.live_stream import build_live_routes
 from wattscope.web.meters import build_meter_routes
 from wattscope.web.metrics import build_metrics_routes
 from wattscope.web.operations import build_operation_routes
+from wattscope.web.phases import build_phase_routes
+from wattscope.web.plant import build_plant_routes
 from wattscope.web.problems import install_problem_handlers, problem
 from wattscope.web.reports import build_report_routes
+from wattscope.web.running import build_running_routes
+from wattscope.web.screen import build_screen_routes
 from wattscope.web.services import Services
 
 _SECURITY_HEADERS = {
@@ -58,10 +64,16 @@ def create_app(services: Services) -> FastAPI:
     _install_guards(app, services)
     for build in (
         build_chart_routes,
+        build_device_energy_routes,
         build_device_routes,
         build_energy_routes,
         build_insight_routes,
         build_counter_step_routes,
+        build_grid_quality_routes,
+        build_phase_routes,
+        build_plant_routes,
+        build_running_routes,
+        build_screen_routes,
         build_live_routes,
         build_metrics_routes,
         build_meter_routes,

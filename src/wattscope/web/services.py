@@ -13,6 +13,7 @@ from wattscope.core.fleet import Fleet
 from wattscope.core.registers import RegisterMap
 from wattscope.core.topology import Device, Series, Site
 from wattscope.ports import LiveView, Quarantined, Store
+from wattscope.web.screen_options import ScreenOptions
 
 
 class Book(Protocol):
@@ -116,6 +117,8 @@ class Services:
     """Pages in the menu."""
     allowed_hosts: tuple[str, ...]
     """Names under which the page may be asked; guards against DNS rebinding."""
+    screen: ScreenOptions
+    """Colours, and by what pages judge."""
     meters: MeterDesk | None = None
     """None where no source polls meters."""
 
@@ -145,6 +148,15 @@ class Services:
         if found is None:
             raise UnknownNameError(f"device {device!r} does not exist; see /api/devices")
         return found
+
+    def find_quantity_series(self, device: Device, quantity: str) -> Series:
+        """The series of a quantity of a device, with its quantity and decisions.
+
+        Raises:
+            UnknownNameError: It never sent that.
+        """
+        wanted = self.find_series(device, quantity)
+        return next(one for one in self.book.list_series() if one.id == wanted)
 
     def find_series(self, device: Device, quantity: str) -> int:
         """The series of a quantity of a device.

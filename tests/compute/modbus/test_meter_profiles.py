@@ -180,11 +180,11 @@ def test_meter_that_nobody_thought_of_works_by_one_file(name: str, tmp_path: Pat
     shed = parse_register_map("shed", library.read("shed"))
     assert shed.title == "Shed meter"
     raw = {"voltage_l1_v": "08fd0000", "energy_import_wh": "614e00bc"} | {
-        "flow_rate__l_min": "fff6"
+        "flow_rate__l_per_min": "fff6"
     }
     values = {r.quantity: decode_value(bytes.fromhex(raw[r.quantity]), r) for r in shed.registers}
     assert values == {"voltage_l1_v": 230.1, "energy_import_wh": 123_456_780.0} | {
-        "flow_rate__l_min": -5.0
+        "flow_rate__l_per_min": -5.0
     }
 
 

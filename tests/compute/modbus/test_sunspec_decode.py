@@ -119,7 +119,7 @@ def _reckon(point: Point) -> float:
     """The value of ``RAW`` with scale factor -2."""
     shifted = (230.1 if point.type is PointType.FLOAT32 else RAW[point.type]) + point.plus
     hundredths = (0 if point.scale_at is None else 2) - point.power
-    return shifted / 10**hundredths
+    return float(shifted / 10.0**hundredths)
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,12 @@ _STEMS: Final = {
     "dcpower": ("dc_power", "w"),
     "dcvoltage": ("dc_voltage", "v"),
     "dccurrent": ("dc_current", "a"),
+    "heatsinktemp": ("heat_sink_temperature", "c"),
+    "chargestate": ("state_of_charge", "pct"),
 }
-_SUFFIX: Final = re.compile(r"(.*?)(l[123]|t[1234]|n)?")
+_SUFFIX: Final = re.compile(r"(.*?)(l[123]|t[1234]|s[1-9]|n)?")
+_STRING: Final = re.compile(r"string([1-9])(power|voltage|current)")
+"""What mbmd calls one of an inverter's DC inputs."""
 _LEFT_OUT: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -65,7 +69,7 @@ def find_measurement(name: str, unit: str) -> tuple[Quantity, Conversion] | None
     known = find_quantity(name) or find_quantity(_translate(name))
     if known is not None:
         conversion = find_conversion(unit, known.unit)
-        if conversion is None and not unit and known.unit:
+        if conversion is None and unit in {"", known.unit}:
             conversion = Conversion(known.unit, 1.0)
         if conversion is not None:
             return known, conversion
@@ -77,7 +81,8 @@ def find_measurement(name: str, unit: str) -> tuple[Quantity, Conversion] | None
 
 def _translate(name: str) -> str:
     """The catalogue's name of a measurement, or something that is none."""
-    match = _SUFFIX.fullmatch(_LEFT_OUT.sub("", name.lower()))
+    word = _STRING.sub(r"dc\2s\1", _LEFT_OUT.sub("", name.lower()))
+    match = _SUFFIX.fullmatch(word)
     if match is None:
         return ""
     stem, suffix = _STEMS.get(match[1]), match[2]

@@ -169,8 +169,6 @@ class _RegisterReader(RowReader):
             return nothing
         if override is not None and known is not None:
             conversion = find_conversion(unit or known.unit, known.unit)
-            if unit.replace("/", "_") in name.split("__")[1:] or not (unit or known.unit):
-                conversion = conversion or Conversion(known.unit, 1.0)
             meaning = None if conversion is None else (known, conversion)
         else:
             meaning = find_measurement(name, unit)

@@ -1,45 +1,21 @@
-"""Settings: one TOML file becomes frozen values, or a list of everything that is wrong with it.
-
-Each option has one spelling, one default and one description, all here. An unknown key is an
-error that names the nearest valid one. Nothing here touches the network.
-"""
+"""The tables of ``wattscope.toml``: each option has one spelling, one default, one description."""
 
 from __future__ import annotations
 
-import difflib
-import math
-import os
-import stat
-import tomllib
-from datetime import UTC
-from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
-from wattscope.compute.poll_schedule import parse_schedule
-from wattscope.compute.prometheus_renames import Rename, list_rename_faults
-from wattscope.core.errors import QueryError, SettingsError
-from wattscope.core.quantities import QUANTITIES
-from wattscope.core.sound_table import keep_sound
-from wattscope.core.time_grid import US_PER_HOUR, load_zone
-from wattscope.core.topology import DeviceKind, Sampling, is_safe_name
+from wattscope.compute.prometheus_renames import Rename
+from wattscope.core.time_grid import US_PER_HOUR
 
-MAX_FILE_BYTES = 1_000_000
 MAX_INTERVAL_S = 366 * 24 * 3600
 MAX_DAYS = 36_525
 """A hundred years [d]."""
 SOURCE_TYPES = ("mqtt", "modbus")
+PHASE_COLOURS = ("seed", "iec", "grey")
 CHUNK_INTERVALS = {"3h": 3 * US_PER_HOUR, "1d": 24 * US_PER_HOUR, "1w": 168 * US_PER_HOUR}
 """Names of chunk intervals to their lengths [µs]."""
-_SAMPLE_PASSWORDS = {"admin", "adminpassword", "password", "changeme", "secret", "public"} | {
-    "my-super-secret-auth-token",
-    "emonpimqtt2016",
-    "root",
-    "123456",
-}
 
 
 class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -256,6 +232,42 @@ class PrometheusSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """Metrics by names of your own, beside the program's; see docs/prometheus.md."""
 
 
+class HeatPumpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[heat_pump]``: the page of a heat pump: its states and its colours."""
+
+    device: str | None = None
+    """Id of its meter; left out, the first device of kind heat_pump, else the main meter."""
+    standby_below_w: float = 20.0
+    """Below this power it stands by [W]."""
+    high_from_w: float = 2000.0
+    """From this power on it is under high load, or defrosts [W]."""
+    hysteresis: float = 0.1
+    """How far below a limit power must fall until the lower state counts, as a share of it."""
+    min_state_s: float = 60.0
+    """Less time than this is no state of its own [s]."""
+    power_green_w: float = 1000.0
+    """Up to this power the tile is green [W]."""
+    power_red_w: float = 2000.0
+    """Above this power the tile is red, between the two yellow [W]."""
+    frequency_hz: float = 50.0
+    """Frequency that the grid should have [Hz]."""
+    frequency_green_hz: float = 0.2
+    """Up to this deviation the frequency is green [Hz]."""
+    frequency_red_hz: float = 0.5
+    """Beyond this deviation it is red, between the two yellow [Hz]."""
+    power_factor_green: float = 0.85
+    """From here on the power factor is green."""
+    power_factor_red: float = 0.7
+    """Below it is red, between the two yellow."""
+
+
+class ScreenSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[screen]``: how pages look."""
+
+    phase_colours: str = "seed"
+    """Phases L1, L2, L3: seed (red, yellow, blue), iec (brown, black, grey) or grey."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -271,78 +283,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     storage: StorageSettings = StorageSettings()
     ingest: IngestSettings = IngestSettings()
     prometheus: PrometheusSettings = PrometheusSettings()
+
+    heat_pump: HeatPumpSettings = HeatPumpSettings()
+    screen: ScreenSettings = ScreenSettings()
     simulate: dict[str, Any] = {}
     """Settings of the recipe's simulator, for ``demo`` and ``simulate``."""
-
-
-def load_settings(path: Path) -> Settings:
-    """The settings of a file.
-
-    Raises:
-        SettingsError: The file cannot be read or is wrong; all faults are listed.
-    """
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-            mode = os.fstat(file.fileno()).st_mode
-    except OSError as fault:
-        raise SettingsError(
-            [f"cannot be read ({fault.strerror}); name another file with -c"], where=str(path)
-        ) from fault
-    if len(content) > MAX_FILE_BYTES:
-        raise SettingsError([f"is larger than {MAX_FILE_BYTES} bytes"], where=str(path))
-    try:
-        settings, faults = _read_settings(content.decode())
-    except UnicodeDecodeError as fault:
-        line = content[: fault.start].count(b"\n") + 1
-        raise SettingsError([f"is no UTF-8 text (at line {line})"], where=str(path)) from fault
-    if _has_password(settings) and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        faults.append(
-            "holds a password and can be read by others; chmod 600 it, or use password_file"
-        )
-    if faults:
-        raise SettingsError(faults, where=str(path))
-    return settings
-
-
-def parse_settings(text: str, *, where: str = "settings") -> Settings:
-    """The settings of a TOML text.
-
-    Raises:
-        SettingsError: All faults, each with its key.
-    """
-    settings, faults = _read_settings(text)
-    if faults:
-        raise SettingsError(faults, where=where)
-    return settings
-
-
-def _read_settings(text: str) -> tuple[Settings, list[str]]:
-    """What can be understood of a TOML text, and all that is wrong with it."""
-    try:
-        table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as fault:
-        return Settings(), [f"is no TOML: {fault}"]
-    faults: list[str] = []
-    settings = msgspec.convert(keep_sound(table, Settings, "", faults), Settings)
-    return settings, faults + _find_faults(settings)
-
-
-def _find_faults(settings: Settings) -> list[str]:
-    """What is well formed but cannot be meant."""
-    faults = _find_site_faults(settings.site)
-    faults += _find_device_faults(settings)
-    faults += _find_source_faults(settings)
-    faults += _find_storage_faults(settings.storage)
-    faults += [f"prometheus.names.{fault}" for fault in list_rename_faults(list_renames(settings))]
-    for at, port in (
-        ("server", settings.server.port),
-        ("broker", settings.broker.port),
-        ("prometheus", settings.prometheus.port),
-    ):
-        if port is not None and not 1 <= port <= 65_535:
-            faults.append(f"{at}.port: {port} is not between 1 and 65535")
-    return faults
 
 
 def list_renames(settings: Settings) -> list[Rename]:
@@ -351,145 +296,3 @@ def list_renames(settings: Settings) -> list[Rename]:
         Rename(name, one.device, one.quantity, one.unit)
         for name, one in settings.prometheus.names.items()
     ]
-
-
-def _has_password(settings: Settings) -> bool:
-    return any(source.password or _password_in(source.url) for source in settings.sources)
-
-
-def _password_in(url: str | None) -> str | None:
-    """The password that a URL carries, if any."""
-    try:
-        return urlsplit(url or "").password
-    except ValueError:
-        return None
-
-
-def _find_source_faults(settings: Settings) -> list[str]:
-    faults = []
-    for source in settings.sources:
-        at = f"sources.{source.name}"
-        if source.type not in SOURCE_TYPES:
-            valid = " or ".join(SOURCE_TYPES)
-            faults.append(f"{at}.type: {source.type!r} is unknown; valid is {valid}")
-        if source.type == "modbus":
-            faults += _find_poll_faults(f"{at}.poll", source.poll)
-            continue
-        if not source.profiles:
-            faults.append(f"{at}.profiles: name at least one, such as shelly-gen2")
-        if source.qos not in {0, 1}:
-            faults.append(f"{at}.qos: {source.qos} is not 0 or 1")
-        if source.password in _SAMPLE_PASSWORDS:
-            faults.append(f"{at}.password: a sample password is refused; choose your own")
-        if source.password and source.password_file:
-            faults.append(f"{at}: password and password_file exclude each other")
-        if _password_in(source.url) in _SAMPLE_PASSWORDS:
-            faults.append(f"{at}.url: a sample password is refused; choose your own")
-    own = f"mqtt://{settings.broker.host}:{settings.broker.port}"
-    names = [
-        (source.url or own, source.client_id)
-        for source in settings.sources
-        if source.type == "mqtt"
-    ]
-    if len(set(names)) < len(names):
-        faults.append("sources: two with one client_id at one broker would throw each other out")
-    return faults
-
-
-def _find_poll_faults(at: str, text: str) -> list[str]:
-    try:
-        parse_schedule(text, UTC)
-    except SettingsError as fault:
-        return [f"{at}: {one}" for one in fault.faults]
-    return []
-
-
-def _find_storage_faults(storage: StorageSettings) -> list[str]:
-    faults = []
-    if storage.durability not in {"full", "relaxed"}:
-        faults.append(f"storage.durability: {storage.durability!r} is not full or relaxed")
-    if storage.chunk not in CHUNK_INTERVALS:
-        faults.append(f"storage.chunk: {storage.chunk!r} is not {', '.join(CHUNK_INTERVALS)}")
-    faults += [
-        f"storage.{name}: must be above 0"
-        for name in ("tail_rows", "flush_minutes", "memory_mb", "query_threads")
-        if not getattr(storage, name) > 0
-    ]
-    if not 0 < storage.sync_interval_s <= 3600:
-        faults.append("storage.sync_interval_s: must be above 0 and at most 3600")
-    if not 0 <= storage.commit_ms <= 60_000:
-        faults.append("storage.commit_ms: must be between 0 and 60000")
-    warn_mb, min_mb = storage.warn_free_mb, storage.min_free_mb
-    faults += [
-        f"storage.{name}: must be 0 (never) or more"
-        for name, value in (("warn_free_mb", warn_mb), ("min_free_mb", min_mb))
-        if value is not None and not 0 <= value < math.inf
-    ]
-    if warn_mb is not None and min_mb is not None and warn_mb < min_mb:
-        faults.append("storage.warn_free_mb: must not be below min_free_mb")
-    if not 0 <= storage.scrub_days <= MAX_DAYS:
-        faults.append(f"storage.scrub_days: must be 0 (never) to {MAX_DAYS}")
-    for rule in storage.retention:
-        faults += _find_retention_faults(rule)
-    return faults
-
-
-def _find_retention_faults(rule: RetentionSettings) -> list[str]:
-    at = f"storage.retention.{rule.quantity}"
-    faults = []
-    if not any(fnmatchcase(name, rule.quantity) for name in QUANTITIES):
-        near = difflib.get_close_matches(rule.quantity, QUANTITIES, n=1, cutoff=0.3)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        faults.append(f"{at}: no quantity has this name or pattern{hint}")
-    levels = ("level_1m_days", "level_15m_days", "level_1h_days", "level_1d_days")
-    for name in ("raw_days", *levels):
-        days = getattr(rule, name)
-        if not 0 <= days <= MAX_DAYS:
-            faults.append(f"{at}.{name}: must be 0 (never) to {MAX_DAYS}")
-        if name != "raw_days" and days > 0 and rule.raw_days == 0:
-            faults.append(f"{at}.{name}: says nothing while raw_days is 0 (never); set raw_days")
-    return faults
-
-
-def _find_site_faults(site: SiteSettings) -> list[str]:
-    faults = []
-    try:
-        load_zone(site.time_zone)
-    except QueryError as fault:
-        faults.append(f"site.time_zone: {fault}")
-    if not is_safe_name(site.id):
-        faults.append(f"site.id: {site.id!r} is no name; use letters, digits, - and _")
-    if site.latitude is not None and not -90 <= site.latitude <= 90:
-        faults.append(f"site.latitude: {site.latitude} is not between -90 and 90")
-    if site.longitude is not None and not -180 <= site.longitude <= 180:
-        faults.append(f"site.longitude: {site.longitude} is not between -180 and 180")
-    return faults
-
-
-def _find_device_faults(settings: Settings) -> list[str]:
-    faults = []
-    seen: set[str] = set()
-    kinds, samplings = [kind.value for kind in DeviceKind], [one.value for one in Sampling]
-    for device in settings.devices:
-        at = f"devices.{device.id}"
-        if device.id in seen:
-            faults.append(f"{at}: the id is there twice; remove one")
-        seen.add(device.id)
-        if not is_safe_name(device.id):
-            faults.append(f"{at}: {device.id!r} is no name; use letters, digits, - and _")
-        if device.kind not in kinds:
-            faults.append(f"{at}.kind: {device.kind!r} is unknown; valid are {', '.join(kinds)}")
-        if device.sampling not in samplings:
-            faults.append(f"{at}.sampling: {device.sampling!r} is not {' or '.join(samplings)}")
-        if device.interval_s is not None and not 0 < device.interval_s <= MAX_INTERVAL_S:
-            faults.append(f"{at}.interval_s: must be above 0 and at most {MAX_INTERVAL_S}")
-        faults += [
-            f"{at}.{name}: must be above 0"
-            for name, value in (("rating_w", device.rating_w), ("rollover_wh", device.rollover_wh))
-            if value is not None and not 0 < value < math.inf
-        ]
-        if device.parent == device.id:
-            faults.append(f"{at}.parent: a device cannot be above itself")
-    parents = {device.parent for device in settings.devices} - {None}
-    faults += [f"devices: parent {one!r} is not a device" for one in sorted(parents - seen)]  # type: ignore[type-var]  # None was taken out
-    return faults
