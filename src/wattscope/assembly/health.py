@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from wattscope import __version__
+from wattscope.assembly.device_metrics import build_device_metrics
 from wattscope.assembly.feeds import Feed
+from wattscope.assembly.meter_desk import BookDesk
 from wattscope.assembly.modbus_health import describe_units
 from wattscope.assembly.program import Program
 from wattscope.assembly.screen import build_screen
@@ -30,8 +32,10 @@ def build_services(program: Program, *, allowed_hosts: tuple[str, ...]) -> Servi
         now_us=now_us,
         read_health=lambda: describe_health(program),
         read_topics=lambda: describe_topics(program),
+        read_device_metrics=build_device_metrics(program).render,
         pages=program.settings.pages,
         allowed_hosts=allowed_hosts,
+        meters=None if program.meters is None else BookDesk(program.meters),
         screen=build_screen(program.settings),
     )
 

@@ -95,7 +95,16 @@ def export_csv(desk: BookDesk, table: BookTable, type_: str | None = None) -> tu
     if table is BookTable.METERS:
         rows = [{**row, "device": name} for row, name in zip(rows, look.names, strict=True)]
     chosen = [row for row in rows if type_ is None or row.get("type") == type_]
-    return format_rows(_COLUMNS[table], chosen), len(chosen)
+    kinds = column_kinds(table)
+    return format_rows(_COLUMNS[table], [_tidy(row, kinds) for row in chosen]), len(chosen)
+
+
+def _tidy(row: Row, kinds: Mapping[str, tuple[type, int | None]]) -> Row:
+    """The cells in the types of their columns; as they are where somebody put in another."""
+    try:
+        return tidy_row({name: row[name] for name in kinds if name in row}, kinds)
+    except RowError:
+        return row
 
 
 def _place(

@@ -9,6 +9,7 @@ when the clock has moved on, what names one that comes twice runs once.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
@@ -16,7 +17,7 @@ from typing import Final
 from cronsim import CronSim, CronSimError
 
 from wattscope.core.errors import SettingsError
-from wattscope.core.time_grid import US_PER_DAY, US_PER_S, to_us
+from wattscope.core.time_grid import US_PER_DAY, US_PER_MINUTE, US_PER_S, to_us
 
 SHORTEST_US: Final = 100_000
 """More often than this no meter is read [µs]."""
@@ -42,8 +43,28 @@ class Schedule:
         """The first instant after ``now_us`` [µs since 1970, UTC]."""
         if self.interval_us is not None:
             return (now_us // self.interval_us + 1) * self.interval_us
-        now = (_EPOCH + timedelta(microseconds=now_us)).astimezone(self.zone)
-        return to_us(next(CronSim(self.text, now)))
+        # In an hour that comes twice, the first answers may be of its first time.
+        return next(one for one in _iterate(self.text, self.zone, now_us) if one > now_us)
+
+
+def _iterate(text: str, zone: tzinfo, now_us: int) -> Iterator[int]:
+    """The instants of a cron expression from about now on [µs since 1970, UTC].
+
+    cronsim follows Debian's cron only for five fields, so of six the first one is added here,
+    unless the expression runs in every hour or minute and needs no such care.
+    """
+    others = text.split()[1:]
+    if len(others) == 4 or others[0].startswith("*") or others[1].startswith("*"):
+        yield from map(to_us, CronSim(text, _to_local(now_us, zone)))
+        return
+    within = sorted(CronSim(text, _EPOCH).seconds)
+    before = now_us // US_PER_MINUTE * US_PER_MINUTE - US_PER_S
+    for minute in CronSim(" ".join(others), _to_local(before, zone)):
+        yield from (to_us(minute) + second * US_PER_S for second in within)
+
+
+def _to_local(instant_us: int, zone: tzinfo) -> datetime:
+    return (_EPOCH + timedelta(microseconds=instant_us)).astimezone(zone)
 
 
 def parse_schedule(text: str, zone: tzinfo) -> Schedule:

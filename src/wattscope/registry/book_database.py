@@ -169,7 +169,9 @@ class PostgresBook:
 
     @property
     def where(self) -> str:
-        return self._url.set(drivername="postgresql", password=None, query={}).render_as_string()
+        url = self._url
+        shown = URL.create("postgresql", url.username, None, url.host, url.port, url.database)
+        return shown.render_as_string()
 
     def read_epoch(self) -> int:
         return 0

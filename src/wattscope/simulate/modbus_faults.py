@@ -104,7 +104,7 @@ def _garbage(_exchange: Exchange, chance: Chance) -> tuple[Step, ...]:
     return (bytes(noise),)
 
 
-def _previous(exchange: Exchange, chance: Chance) -> tuple[Step, ...]:
+def _previous(_exchange: Exchange, chance: Chance) -> tuple[Step, ...]:
     before = chance.previous
     if before is None:
         return ()

@@ -111,6 +111,8 @@ class Services:
     read_health: Callable[[], dict[str, Any]]
     """State of sources, log, store and disk, made by the composition root."""
     read_topics: Callable[[], dict[str, Any]]
+    read_device_metrics: Callable[[int], str]
+    """The devices' values of an instant [µs] as Prometheus' text format has them."""
     pages: tuple[str, ...]
     """Pages in the menu."""
     allowed_hosts: tuple[str, ...]

@@ -78,8 +78,10 @@ class Refusals:
         starts = sorted(
             {r.address for r in registers if Span(r.function, r.address, r.end).overlaps(span)}
         )
-        if len(starts) > 1:
-            self.cuts.add((span.function, starts[len(starts) // 2]))
+        cut = (span.function, starts[len(starts) // 2]) if len(starts) > 1 else None
+        # A cut within a value that others overlap cannot make its block smaller.
+        if cut is not None and cut not in self.cuts:
+            self.cuts.add(cut)
             return
         self.absent.append(span)
         self.cuts = {cut for cut in self.cuts if cut[0] != span.function}

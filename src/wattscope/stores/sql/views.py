@@ -32,7 +32,7 @@ _UNITS = {"w": "W", "wh": "Wh", "va": "VA", "var": "var", "varh": "varh", "v": "
 }
 _UNIT_OF = (
     "CASE WHEN contains(quantity, '__') "
-    "THEN replace(nullif(regexp_extract(quantity, '__(.*)$', 1), '1'), '_per_', '/') "
+    "THEN replace(coalesce(nullif(regexp_extract(quantity, '__(.*)$', 1), '1'), ''), '_per_', '/') "
     "ELSE CASE split_part(quantity, '_', -1) "
     + " ".join(f"WHEN '{suffix}' THEN '{unit}'" for suffix, unit in _UNITS.items())
     + " ELSE '' END END"
