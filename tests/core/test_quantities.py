@@ -134,7 +134,7 @@ def test_name_that_is_no_quantity_is_none(name: str) -> None:
 @pytest.mark.parametrize(
     ("measurement", "unit", "name", "shown", "title"),
     [
-        ("Flow Rate", "l/min", "flow_rate__l_min", "l/min", "Flow rate"),
+        ("Flow Rate", "l/min", "flow_rate__l_per_min", "l/min", "Flow rate"),
         ("test_measurement", "test_u", "test_measurement__test_u", "test/u", "Test measurement"),
         ("Valve", "", "valve__1", "", "Valve"),
         ("Valve", "%", "valve__%", "%", "Valve"),
