@@ -9,6 +9,7 @@ import pytest
 
 from wattscope.compute.prometheus_names import expose_quantity, expose_today
 from wattscope.core.quantities import QUANTITIES, Quantity, QuantityKind, find_quantity
+from wattscope.settings import load_settings, parse_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "prometheus.md"
@@ -23,7 +24,7 @@ DEVICE_NAMES = {
 
 def list_names() -> set[str]:
     """Every name that a device may have."""
-    quantities = [*QUANTITIES.values(), find("flow_rate__l_min"), find("dc_power_s2_w")]
+    quantities = [*QUANTITIES.values(), find("flow_rate__l_per_min"), find("dc_power_s2_w")]
     names = {expose_quantity(one).family.name for one in quantities}
     names |= {
         expose_today(one).family.name
@@ -62,3 +63,9 @@ def test_every_rule_stands_on_the_page() -> None:
     assert len(rules) > 10
     unnamed = [one for one in rules if one not in text and "energy_" not in one]
     assert unnamed == []
+
+
+def test_recipe_of_the_heat_pump_has_the_names_of_the_page() -> None:
+    page = PAGE.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
+    recipe = ROOT / "src" / "wattscope" / "recipes" / "heatpump.toml"
+    assert parse_settings(page).prometheus == load_settings(recipe).prometheus
