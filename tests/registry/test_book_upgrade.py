@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -128,7 +127,7 @@ open_book(Path({str(path)!r})).read_rows()
 
 
 @pytest.fixture
-def database(postgres: str) -> Iterator[str]:
+def database(postgres: str) -> str:
     return make_postgres_database(postgres)
 
 

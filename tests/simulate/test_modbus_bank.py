@@ -102,10 +102,23 @@ def test_a_meter_of_every_profile_is_read_as_its_model_says(register_map: Regist
     for register in register_map.registers:
         raw = bank.read(register.function, register.address, register.type.n_registers, NOW_US)
         assert raw is not None
+        assert raw == encode_value(values[register.quantity], register), register.quantity
         told, expected = decode_value(raw, register), values[register.quantity]
         step = 0.0 if register.type.is_float else abs(register.factor)
         assert told == pytest.approx(expected, rel=1e-6, abs=0.51 * step), register.quantity
         assert as_read(np.array([expected]), register)[0] == told, register.quantity
+
+
+@pytest.mark.parametrize("register_map", MAPS, ids=lambda one: one.name)
+def test_extremes_and_nothing_are_told_as_single_registers_tell_them(
+    register_map: RegisterMap,
+) -> None:
+    for value in (math.nan, 1e300, -1e300, -0.0):
+        values = dict.fromkeys((one.quantity for one in register_map.registers), value)
+        bank = RegisterBank(register_map, lambda _, told=values: told)
+        for one in register_map.registers:
+            raw = bank.read(one.function, one.address, one.type.n_registers, 0)
+            assert raw == encode_value(value, one), (one.quantity, value)
 
 
 @pytest.mark.parametrize("order", list(ByteOrder))

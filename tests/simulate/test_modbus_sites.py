@@ -29,8 +29,6 @@ from wattscope.simulate.plant import (
     HALL_B,
     INVERTER,
     OFFICE,
-    TEST_QUANTITY,
-    TESTER,
     Plant,
     PlantSimulation,
 )
@@ -57,19 +55,13 @@ def _power(table: Table) -> FloatColumn:
     return table["active_power_w"] if "active_power_w" in table else -table["production_power_w"]
 
 
-def _tables(model: SiteModel, instants: Int64Column) -> dict[str, Table]:
-    tables = model.tables_at(instants)
-    tables.pop(TESTER, None)
-    return tables
-
-
 @pytest.mark.parametrize("model", [HEAT_PUMP, PLANT], ids=["heatpump", "plant"])
 @settings(max_examples=12, deadline=None)
 @given(start_s=SECONDS)
 def test_phases_add_up_and_current_and_factor_follow_from_power(
     model: SiteModel, start_s: int
 ) -> None:
-    for table in _tables(model, _grid(start_s, 600, 7)).values():
+    for table in model.tables_at(_grid(start_s, 600, 7)).values():
         if "active_power_w" not in table:
             continue
         phases = sum(table[f"active_power_{phase}_w"] for phase in PHASES)
@@ -101,7 +93,7 @@ def test_phases_add_up_and_current_and_factor_follow_from_power(
 @given(start_s=SECONDS)
 def test_registers_are_the_integral_of_power_and_only_grow(model: SiteModel, start_s: int) -> None:
     instants = _grid(start_s // SLOT_S * SLOT_S, 8 * 3600 + 1, SLOT_S)
-    for table in _tables(model, instants).values():
+    for table in model.tables_at(instants).values():
         for name, column in table.items():
             if name.startswith(("energy", "reactive_energy")):
                 assert (np.diff(column) >= 0).all(), name
@@ -119,7 +111,7 @@ def test_registers_are_the_integral_of_power_and_only_grow(model: SiteModel, sta
 
 @pytest.mark.parametrize("model", [HEAT_PUMP, PLANT], ids=["heatpump", "plant"])
 def test_energies_of_the_phases_are_the_energy_of_all(model: SiteModel) -> None:
-    for table in _tables(model, _grid(3 * 86_400, 7200, 60)).values():
+    for table in model.tables_at(_grid(3 * 86_400, 7200, 60)).values():
         for stem in ("energy_import", "energy_export", "energy_total"):
             if f"{stem}_l1_wh" in table:
                 phases = sum(table[f"{stem}_{phase}_wh"] for phase in PHASES)
@@ -231,7 +223,8 @@ def test_a_plant_works_in_its_shifts_and_gives_to_the_grid_on_a_sunny_sunday() -
 
 
 def test_the_seeds_meter_is_random_and_fits_its_register() -> None:
-    column = PLANT.tables_at(_grid(0, 3600, 1))[TESTER][TEST_QUANTITY]
+    model = AnyMeter(read_map("virtual_modbustcp", ProfileLibrary()), seed=1)
+    column = model.tables_at(_grid(0, 3600, 1))[ID]["test_measurement__test_u"]
     assert len(np.unique(column)) > 500
     assert column.min() >= 0
     assert column.max() <= 1000
