@@ -12,6 +12,7 @@ from tests.assembly.meter_places import GRID, open_desk
 from tests.registry.meter_books import edit, make_postgres_database
 from wattscope.assembly.meter_desk import BookDesk
 from wattscope.assembly.meter_import import export_csv, import_csv
+from wattscope.compute.modbus.map_table import parse_map_table
 from wattscope.core.errors import QueryError, RowError, SettingsError, UnknownNameError
 from wattscope.registry.meter_book import BookChange, BookTable
 
@@ -252,3 +253,47 @@ def test_types_are_profiles_and_tables(desk: BookDesk) -> None:
     assert maps["sdm630"] == ("registers", 1)
     assert maps["sdm120"][0] == "profile"
     assert "tasmota" not in maps
+
+
+def test_list_of_registers_gives_the_maps_that_the_profiles_have(
+    tmp_path: Path, shared_data: Path
+) -> None:
+    desk = open_desk(tmp_path)
+    text = (shared_data / "modbus-maps" / "meters.csv").read_text(encoding="utf-8")
+    outcome = import_csv(desk, BookTable.REGISTERS, text)
+    assert outcome.refused == []
+    maps = desk.source.read_sql_maps(desk.look().rows)
+    assert len(maps) == 25
+    tables = {one.name: one for one in parse_map_table("meters", text)}
+    for name, expected in tables.items():
+        order = sorted(expected.registers, key=lambda one: (one.function, one.address))
+        assert [(one.quantity, one.factor) for one in maps[name].registers] == [
+            (one.quantity, one.factor) for one in order
+        ]
+        assert maps[name].registers == tuple(order)
+    desk.source.book.close()
+
+
+def test_bad_line_of_a_list_of_registers_leaves_the_others(tmp_path: Path) -> None:
+    desk = open_desk(tmp_path)
+    outcome = import_csv(
+        desk,
+        BookTable.REGISTERS,
+        "device,function_code,address,measurement,unit,data_type,scale\n"
+        "EM,4,0,VoltageL1,V,int32_wordswap,0.1\n"
+        "EM,4,2,VoltageL2,V,int33,0.1\n"
+        "EM,4,70000,VoltageL3,V,int32,0.1\n"
+        "EM,4,40,Import,kWh,uint64,\n",
+    )
+    assert outcome.n_added == 2
+    assert [line for line, _ in outcome.refused] == [3, 4]
+    assert "int33" in outcome.refused[0][1]
+    assert "on the wire" in outcome.refused[1][1]
+    found = desk.source.read_sql_maps(desk.look().rows)["EM"].registers
+    assert [(one.order.value, one.type.value) for one in found] == [
+        ("CDAB", "int32"),
+        ("ABCD", "uint64"),
+    ]
+    with pytest.raises(SettingsError, match="line 1"):
+        import_csv(desk, BookTable.REGISTERS, "device,address,colour\nEM,0,red\n")
+    desk.source.book.close()

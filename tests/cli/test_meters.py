@@ -157,3 +157,15 @@ def test_meters_of_the_settings_are_listed_too() -> None:
         '[[meters]]\nid = "grid"\nhost = "10.0.0.1"\ntype = "sdm630"\n', encoding="utf-8"
     )
     assert "grid" in names()
+
+
+def test_meter_book_comes_back_out_of_a_backup(tmp_path: Path) -> None:
+    file = tmp_path / "shed.csv"
+    file.write_text("measured_at,active_power_w@shed\n2026-05-01T00:00:00Z,230.5\n")
+    run("import", file, "--data", "plant")
+    run("devices", "add", "10.0.0.7", "--type", "sdm630", "--id", "main", "--data", "plant")
+    run("backup", tmp_path / "backup", "--data", "plant")
+    run("restore", tmp_path / "backup", "--data", "again")
+    exported = [run("devices", "export", "-", "--data", one).out for one in ("plant", "again")]
+    assert exported[0] == exported[1]
+    assert "main" in exported[1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -128,7 +127,7 @@ open_book(Path({str(path)!r})).read_rows()
 
 
 @pytest.fixture
-def database(postgres: str) -> Iterator[str]:
+def database(postgres: str) -> str:
     return make_postgres_database(postgres)
 
 
@@ -198,3 +197,13 @@ def test_failed_upgrade_of_an_installation_leaves_its_tables(database: str) -> N
         ).fetchall()
     assert "id" not in {name for (name,) in columns}
     assert "version_num" not in {name for (name,) in columns}
+
+
+@pytest.mark.integration
+def test_user_without_the_right_is_told_so(database: str) -> None:
+    role = f"reader_{database.rpartition('/')[2]}"
+    psql(database, SEED_TABLES + f"CREATE ROLE {role} LOGIN; GRANT SELECT ON registers TO {role};")
+    book = open_book(Path("unused"), database.replace("postgres@", f"{role}@"))
+    with pytest.raises(StorageError, match="give its user the right"):
+        book.read_rows()
+    book.close()

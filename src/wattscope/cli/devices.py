@@ -21,6 +21,7 @@ from wattscope.cli.book import (
     write_file,
 )
 from wattscope.cli.options import DEFAULT_DATA, DataOption, SettingsOption, read_settings
+from wattscope.core.errors import TransientError
 from wattscope.core.time_grid import format_utc
 from wattscope.ports import Table
 from wattscope.registry.meter_book import BookTable
@@ -152,16 +153,24 @@ def _print_devices(format_: Format, data: Path, settings_file: Path | None) -> N
         check_data(data)
         rows = _list_heard(data, settings_file)
     if is_described:
-        heard = {row[0] for row in rows}
-        with open_desk(settings_file, data) as desk:
-            fleet = desk.look().fleet
-        rows += [
-            (one.id, one.name, one.kind.value, one.parent, 0, None)
-            for one in (meter.device for meter in fleet.meters)
-            if one.id not in heard
-        ]
-        tell_faults(fleet)
+        rows += _list_unheard(data, settings_file, {row[0] for row in rows})
     print_table(Table(_COLUMNS, sorted(rows, key=lambda row: str(row[0]))), format_)
+
+
+def _list_unheard(data: Path, settings_file: Path | None, heard: set[str]) -> list[tuple[Any, ...]]:
+    """Meters of settings and tables of which nothing came yet; tells what is left out."""
+    with open_desk(settings_file, data) as desk:
+        try:
+            fleet = desk.look().fleet
+        except TransientError as fault:
+            typer.echo(f"wattscope: {fault}", err=True)
+            return []
+    tell_faults(fleet)
+    return [
+        (one.id, one.name, one.kind.value, one.parent, 0, None)
+        for one in (meter.device for meter in fleet.meters)
+        if one.id not in heard
+    ]
 
 
 def _list_heard(data: Path, settings_file: Path | None) -> list[tuple[Any, ...]]:
