@@ -92,21 +92,12 @@ def test_phases_add_up_and_current_and_factor_follow_from_power(
 @settings(max_examples=8, deadline=None)
 @given(start_s=SECONDS)
 def test_registers_are_the_integral_of_power_and_only_grow(model: SiteModel, start_s: int) -> None:
-    instants = _grid(start_s // SLOT_S * SLOT_S, 8 * 3600 + 1, SLOT_S)
-    for table in model.tables_at(instants).values():
-        for name, column in table.items():
-            if name.startswith(("energy", "reactive_energy")):
-                assert (np.diff(column) >= 0).all(), name
-        gained = {
-            name: table[name][-1] - table[name][0]
-            for name in ("energy_import_wh", "energy_export_wh", "energy_production_wh")
-            if name in table
-        }
-        net_wh = gained.get("energy_import_wh", 0.0) - gained.get(
-            "energy_export_wh", gained.get("energy_production_wh", 0.0)
-        )
-        integral_wh = _power(table)[:-1].sum() * SLOT_S / 3600
-        assert net_wh == pytest.approx(integral_wh, abs=7.0)
+    _check_registers(model, _grid(start_s // SLOT_S * SLOT_S, 8 * 3600 + 1, SLOT_S))
+
+
+@pytest.mark.parametrize("model", [HEAT_PUMP, PLANT], ids=["heatpump", "plant"])
+def test_registers_go_on_over_midnight(model: SiteModel) -> None:
+    _check_registers(model, _grid(82_800, 3 * 86_400 + 1, SLOT_S))
 
 
 @pytest.mark.parametrize("model", [HEAT_PUMP, PLANT], ids=["heatpump", "plant"])
@@ -193,13 +184,12 @@ def test_power_factor_is_low_in_standby_and_high_under_load() -> None:
     assert factor[state == State.COMPRESSOR].mean() > 0.93
 
 
-@settings(max_examples=10, deadline=None)
-@given(start_s=SECONDS)
-def test_sub_meters_never_add_up_to_more_than_comes_in(start_s: int) -> None:
-    tables = PLANT.tables_at(_grid(start_s, 3600, 30))
+def test_sub_meters_never_add_up_to_more_than_comes_in() -> None:
+    tables = PLANT.tables_at(_grid(0, 8 * 86_400, 120))
     loads = sum(tables[name]["active_power_w"] for name in LOADS)
     comes_in = tables[FEED]["active_power_w"] + tables[INVERTER]["production_power_w"]
-    assert (comes_in - loads > 100).all()
+    unmetered = comes_in - loads
+    assert 0.24 * 3000 < unmetered.min() < unmetered.max() < 1.01 * 3000
 
 
 def test_a_plant_works_in_its_shifts_and_gives_to_the_grid_on_a_sunny_sunday() -> None:
@@ -297,3 +287,21 @@ def test_wrong_settings_are_all_told_at_once() -> None:
         HeatPumpSimulation(compressor_low_w=2000, compressor_high_w=1000)
     with pytest.raises(SettingsError, match="no simulator"):
         build_simulator("castle", parse_settings(""), ProfileLibrary())
+
+
+def _check_registers(model: SiteModel, instants: Int64Column) -> None:
+    """Over whole slots, what the registers gain is the energy of the power [Wh]."""
+    for table in model.tables_at(instants).values():
+        for name, column in table.items():
+            if name.startswith(("energy", "reactive_energy")):
+                assert (np.diff(column) >= 0).all(), name
+        gained = {
+            name: table[name][-1] - table[name][0]
+            for name in ("energy_import_wh", "energy_export_wh", "energy_production_wh")
+            if name in table
+        }
+        net_wh = gained.get("energy_import_wh", 0.0) - gained.get(
+            "energy_export_wh", gained.get("energy_production_wh", 0.0)
+        )
+        integral_wh = _power(table)[:-1].sum() * SLOT_S / 3600
+        assert net_wh == pytest.approx(integral_wh, abs=7.0)
