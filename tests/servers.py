@@ -117,6 +117,18 @@ set_tcp_nodelay true
 user {user}
 """
 
+PROMETHEUS_YML = """\
+global:
+  scrape_interval: 1s
+  scrape_timeout: 1s
+  evaluation_interval: 1s
+rule_files: {rules}
+scrape_configs:
+  - job_name: wattscope
+    static_configs:
+      - targets: ["{target}"]
+"""
+
 
 @contextlib.contextmanager
 def run_mosquitto(folder: Path, *, extra: str = "") -> Iterator[MosquittoServer]:
@@ -208,3 +220,44 @@ def _wait_for_postgres(port: int, timeout_s: float = 20.0) -> None:
             message = f"PostgreSQL on port {port} is not ready after {timeout_s} s"
             raise RuntimeError(message)
         time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def run_prometheus(folder: Path, target: int, *, rules: Path | None = None) -> Iterator[int]:
+    """Run a Prometheus of our own until the end of the block, and give its port.
+
+    It scrapes and evaluates rules every second.
+
+    Args:
+        folder: An empty folder that lives as long as the server.
+        target: Port of loopback whose ``/metrics`` it scrapes.
+        rules: A file of rules.
+
+    Raises:
+        ServerMissingError: It is not installed.
+    """
+    program = find_program("prometheus")
+    if program is None:
+        message = "Prometheus is not installed (apt install prometheus)"
+        raise ServerMissingError(message)
+    config = folder / "prometheus.yml"
+    config.write_text(
+        PROMETHEUS_YML.format(target=f"{LOOPBACK}:{target}", rules=[str(rules)] if rules else []),
+        encoding="utf-8",
+    )
+    port = find_free_port()
+    command = [program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}"]
+    with (folder / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, f"--web.listen-address={LOOPBACK}:{port}"], stdout=log, stderr=log
+        )
+    try:
+        wait_for_port(port, process)
+        yield port
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

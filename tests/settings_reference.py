@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCE = ROOT / "src" / "wattscope" / "settings.py"
+SOURCE = ROOT / "src" / "wattscope" / "settings" / "tables.py"
 TARGET = ROOT / "docs" / "settings.md"
 
 HEAD = """\
@@ -21,7 +21,7 @@ HEAD = """\
 All that `wattscope.toml` may say. What is left out keeps its default; an unknown key is an error
 that names the nearest valid one, and all faults are listed at once. The recipes in
 `src/wattscope/recipes/` are settings files to start from. This page is made from
-`src/wattscope/settings.py`.
+`src/wattscope/settings/tables.py`.
 """
 
 

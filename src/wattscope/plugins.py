@@ -31,8 +31,13 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
     "log": {"segments": Plugin("wattscope.logs.segment_log:SegmentLog")},
     "store": {"duckdb": Plugin("wattscope.stores.duckdb_store:DuckdbStore")},
     "live": {"memory": Plugin("wattscope.live.memory_view:MemoryView")},
-    "publisher": {"mqtt": Plugin("wattscope.simulate.publish:publish_to")},
-    "simulator": {"home": Plugin("wattscope.simulate.home_messages:messages_at")},
+    "simulator": {
+        "home": Plugin("wattscope.simulate.home_simulator:HomeSimulator"),
+        "modbus": Plugin("wattscope.simulate.site_simulators:simulate_plant"),
+        "heatpump": Plugin("wattscope.simulate.site_simulators:simulate_heat_pump"),
+    },
+    "serial_server": {"rtu": Plugin("wattscope.simulate.modbus_serial:serve_serial", "serial")},
+    "output": {"prometheus": Plugin("wattscope.outputs.prometheus:DeviceMetrics")},
     "detector": {"copied_day": Plugin("wattscope.detectors.copied_day:find_copied_days")},
 }
 """Role to name to plugin."""

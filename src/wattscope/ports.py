@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wattscope.core.explanation import Explanation
-from wattscope.core.reading import Batch
+from wattscope.core.reading import Batch, FloatColumn, Int32Column, Int64Column
 from wattscope.core.topology import Device, Series, Site
 
 
@@ -239,6 +239,13 @@ class LiveView(Protocol):
 
     def latest(self, series: int) -> tuple[int, float] | None:
         """Instant [µs] and value of a series; None before its first value."""
+        ...
+
+    def latest_of(self, series: Int32Column) -> tuple[Int64Column, FloatColumn]:
+        """Instants [µs] and values of many series at once.
+
+        Before the first value of a series its instant is the lowest there is and its value NaN.
+        """
         ...
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from wattscope.core.reading import build_batch, empty_batch
 from wattscope.live.memory_view import MemoryView
 from wattscope.ports import LiveView
 
+NEVER = np.iinfo(np.int64).min
 VIEWS: dict[str, Callable[[], LiveView]] = {"memory": MemoryView}
 
 
@@ -64,3 +66,12 @@ def test_any_order_of_updates_ends_the_same(view: LiveView) -> None:
         view.update(build_batch(rows[start : start + 7]))
     for series, t in newest.items():
         assert view.latest(series) == (t, float(t))
+
+
+def test_many_series_are_read_at_once(view: LiveView) -> None:
+    view.update(build_batch([(1, 30, 3.0, 0), (7, 40, -4.0, 0)]))
+    instants, values = view.latest_of(np.array([7, 2, 1, 10**6], np.int32))
+    assert instants.tolist() == [40, NEVER, 30, NEVER]
+    assert values[[0, 2]].tolist() == [-4.0, 3.0]
+    assert np.isnan(values[[1, 3]]).all()
+    assert view.latest_of(np.empty(0, np.int32))[0].tolist() == []

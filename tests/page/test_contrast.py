@@ -64,7 +64,7 @@ def test_colours_of_text_and_roles_reach_their_ratios(
 
 
 # Every text as it is painted, with the first solid colour behind it.
-_PAINTED = """() => {
+PAINTED = """() => {
   const parse = text => (text.match(/[\\d.]+/g) || []).map(Number);
   const behind = element => {
     for (let at = element; at; at = at.parentElement) {
@@ -111,7 +111,7 @@ def test_every_text_on_a_page_can_be_read(
     page.goto(demo.url + path)
     page.wait_for_selector(LIVE)
     page.wait_for_timeout(800)
-    painted: list[dict[str, Any]] = page.evaluate(_PAINTED)
+    painted: list[dict[str, Any]] = page.evaluate(PAINTED)
     assert len(painted) > 20
     weak = [
         (one["text"], one["colour"], one["back"], round(ratio(one["colour"], one["back"]), 2))

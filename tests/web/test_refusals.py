@@ -204,7 +204,7 @@ def test_method_that_does_not_exist_is_a_problem_document(house: Application) ->
         ("POST", "/api/energy"),
         ("PUT", "/healthz"),
     ):
-        response = house.client.request(method, path)
+        response = house.client.request(method, path, json={})
         assert response.status_code == 405
         assert response.headers["content-type"] == "application/problem+json"
         assert response.json()["code"] == "method_not_allowed"

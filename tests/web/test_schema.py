@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from tests.assembly.meter_places import open_desk
 from tests.web.applications import Application, open_application
 from tests.web.conftest import HOUSE, NOW, fill_house
 
@@ -28,19 +30,39 @@ OPERATIONS = (
     "GET /api/devices",
     "GET /api/devices/{device_id}",
     "GET /api/devices/{device_id}/chart",
+    "GET /api/devices/{device_id}/energy",
     "GET /api/devices/{device_id}/readings",
     "GET /api/energy",
     "GET /api/power",
     "GET /api/insights/now",
     "GET /api/insights/day",
     "GET /api/insights/copied-days",
+    "GET /api/insights/grid-quality",
+    "GET /api/insights/phases",
+    "GET /api/insights/states",
+    "GET /api/pages/settings",
+    "GET /api/plant",
     "GET /api/insights/counter-steps",
     "PUT /api/insights/counter-steps",
     "DELETE /api/insights/counter-steps",
     "GET /api/health",
     "GET /api/topics",
+    "GET /api/reports/daily",
     "GET /api/quarantine",
     "POST /api/sql",
+    "GET /api/meters",
+    "POST /api/meters",
+    "GET /api/meters/{meter_id}",
+    "PUT /api/meters/{meter_id}",
+    "DELETE /api/meters/{meter_id}",
+    "GET /api/registers",
+    "POST /api/registers",
+    "PUT /api/registers/{number}",
+    "DELETE /api/registers/{number}",
+    "GET /api/poll-groups",
+    "PUT /api/poll-groups/{name}",
+    "DELETE /api/poll-groups/{name}",
+    "GET /api/meter-types",
     "GET /healthz",
     "GET /readyz",
     "GET /metrics",
@@ -50,8 +72,16 @@ OPERATIONS = (
 @pytest.fixture(scope="module")
 def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     folder = tmp_path_factory.mktemp("schema")
-    with open_application(folder, now=NOW, settings=HOUSE, fill=fill_house) as found:
+    desk = open_desk(folder)
+    with open_application(
+        folder,
+        now=NOW,
+        settings=HOUSE,
+        fill=fill_house,
+        change=lambda services: dataclasses.replace(services, meters=desk),
+    ) as found:
         yield found
+    desk.source.book.close()
 
 
 def test_every_operation_is_tried(application: Application) -> None:

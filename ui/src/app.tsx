@@ -5,10 +5,13 @@ import { useEffect } from "preact/hooks";
 import { DevicePage } from "./devices/DevicePage";
 import { DevicesPage } from "./devices/DevicesPage";
 import { HealthPage } from "./health/HealthPage";
+import { HeatPumpPage } from "./heatpump/HeatPumpPage";
 import { HomePage } from "./home/HomePage";
 import { Link } from "./parts/Link";
-import { recipeEntries } from "./shell/entries";
+import { PlantPage } from "./plant/PlantPage";
+import { recipeEntries, SITE_ENTRIES } from "./shell/entries";
 import { Keys } from "./shell/Keys";
+import { PageHead } from "./shell/PageHead";
 import { Rail } from "./shell/Rail";
 import { sites } from "./state/catalogue";
 import { navigate, path } from "./state/route";
@@ -50,12 +53,17 @@ function Page() {
   switch (at) {
     case "/home":
       return <HomePage />;
+    case "/heatpump":
+      return <HeatPumpPage />;
+    case "/plant":
+      return <PlantPage />;
     case "/devices":
       return <DevicesPage />;
     case "/health":
       return <HealthPage />;
     case "/":
-      return recipeEntries(sites.value).length > 0 ? <HomePage /> : <DevicesPage />;
+      // Its full address follows as soon as the sites are known.
+      return sites.value === null ? <PageHead title="Wattscope" /> : <DevicesPage />;
     default:
       return <NoPage />;
   }
@@ -71,7 +79,8 @@ function decoded(text: string): string {
 
 function titleFor(at: string): string {
   if (at.startsWith("/devices")) return "Devices";
-  return at === "/health" ? "Health" : "Home";
+  const entry = [...recipeEntries(null), ...SITE_ENTRIES].find((one) => one.path === at);
+  return entry?.title ?? "Home";
 }
 
 function NoPage() {

@@ -8,6 +8,7 @@ import "./styles/flow.css";
 import "./styles/home.css";
 import "./styles/devices.css";
 import "./styles/health.css";
+import "./styles/machine.css";
 import "./styles/narrow.css";
 
 import { render } from "preact";

@@ -23,7 +23,7 @@ from wattscope.core.errors import SettingsError, StorageError, StorageFullError
 from wattscope.core.time_grid import US_PER_S, format_utc
 from wattscope.logs.log_copy import CopiedLog, copy_log
 from wattscope.pipeline.persist import KEPT_RECORDS
-from wattscope.registry.online_copy import copy_registry, read_rules
+from wattscope.registry.online_copy import copy_book, copy_registry, read_rules
 from wattscope.settings import CHUNK_INTERVALS, Settings
 from wattscope.stores.folder import DataFolder
 from wattscope.stores.manifest import Manifest, publish_file
@@ -118,7 +118,11 @@ def _copy_parts(
 
     chunk_us = CHUNK_INTERVALS[settings.storage.chunk]
     chunks = ChunkCopy(data.chunks, aside.chunks, chunk_us, count)
-    total = chunks.count_bytes() + _size_of(data.log.glob("*.log")) + _size_of([data.registry])
+    total = (
+        chunks.count_bytes()
+        + _size_of(data.log.glob("*.log"))
+        + _size_of([data.registry, data.meters])
+    )
     demand_room(aside.path, total)
     for _ in range(MAX_ROUNDS):
         rules = read_rules(data.registry)
@@ -130,7 +134,10 @@ def _copy_parts(
         aside.registry.unlink(missing_ok=True)
         copy_registry(data.registry, aside.registry)
         if read_rules(aside.registry) == rules:
-            count(_size_of([aside.registry]))
+            if data.meters.exists():
+                aside.meters.unlink(missing_ok=True)
+                copy_book(data.meters, aside.meters)
+            count(_size_of([aside.registry, aside.meters]))
             return manifest, log, chunks.sums
     raise StorageError(f"data folder {data.path} changes too fast to be copied; try again")
 
@@ -185,6 +192,7 @@ def demand_room(folder: Path, n_bytes: int) -> None:
 def _list_files(aside: DataFolder) -> list[str]:
     """All files of a backup but its note."""
     found = [aside.registry, *aside.log.iterdir(), *aside.chunks.iterdir()]
+    found += [aside.meters] if aside.meters.exists() else []
     return sorted(path.relative_to(aside.path).as_posix() for path in found)
 
 

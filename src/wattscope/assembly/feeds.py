@@ -10,7 +10,12 @@ from typing import Protocol
 
 import structlog
 
-from wattscope.assembly.meter_fleet import FleetReader, build_fleet_source, register_fleet
+from wattscope.assembly.meter_fleet import (
+    FleetReader,
+    FleetSource,
+    build_fleet_source,
+    register_fleet,
+)
 from wattscope.assembly.storage import Storage, now_us
 from wattscope.assembly.virtual_meter import VirtualMeter
 from wattscope.compute.decode import DECODERS
@@ -69,11 +74,16 @@ class Feed:
 
 
 def build_feed(
-    settings: Settings, source: SourceSettings, storage: Storage, library: ProfileLibrary
+    settings: Settings,
+    source: SourceSettings,
+    storage: Storage,
+    library: ProfileLibrary,
+    meters: FleetSource | None,
 ) -> Feed:
-    """A source and its ingest."""
-    build = _build_modbus if source.type == "modbus" else _build_mqtt
-    return build(settings, source, storage, library)
+    """A source and its ingest; ``meters`` is what a source of type modbus polls."""
+    if meters is not None and source.type == "modbus":
+        return _build_modbus(settings, source, storage, meters)
+    return _build_mqtt(settings, source, storage, library)
 
 
 def build_intake(
@@ -157,11 +167,11 @@ def _build_mqtt(
 
 
 def _build_modbus(
-    settings: Settings, source: SourceSettings, storage: Storage, library: ProfileLibrary
+    settings: Settings, source: SourceSettings, storage: Storage, meters: FleetSource
 ) -> Feed:
     router = FleetRouter()
     intake, binder = _make_intake(settings, source, storage, router)
-    reader = FleetReader(build_fleet_source(settings, storage.folder.path, library))
+    reader = FleetReader(meters)
     virtual = VirtualMeter(random.random)
     modbus: ModbusSource = load_plugin("source", "modbus")(
         source.name,

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 
+from wattscope.assembly.meter_fleet import build_fleet_source, register_fleet
 from wattscope.assembly.storage import Storage, now_us
+from wattscope.compute.modbus.meter_rows import BookRows
 from wattscope.core.reading import Batch, concat_batches
 from wattscope.core.time_grid import US_PER_DAY, US_PER_S, to_us
-from wattscope.simulate.home_messages import history_batches
-from wattscope.simulate.home_settings import HomeSimulation
+from wattscope.registry.profile_library import ProfileLibrary
+from wattscope.settings import Settings
+from wattscope.simulate.simulator import HistoryColumns, Simulator
 
-_FLUSH_DAYS = 4
-"""Days in memory before they are moved to files; keeps a demo small."""
+_FLUSH_VALUES = 600_000
+"""Values in memory at which they are moved to files; keeps a demo small."""
 
 
-def fill_history(storage: Storage, house: HomeSimulation, length_s: int) -> int:
+def fill_history(storage: Storage, simulator: Simulator, length_s: int) -> int:
     """Write the past up to now, where the store does not have it yet.
 
     Returns:
@@ -26,36 +32,55 @@ def fill_history(storage: Storage, house: HomeSimulation, length_s: int) -> int:
     wanted_us = end_us - length_s * US_PER_S
     known = storage.store.time_range()
     start_us = wanted_us if known is None else max(wanted_us, known[1] + 1)
-    epoch_us = to_us(datetime(house.epoch.year, house.epoch.month, house.epoch.day, tzinfo=UTC))
+    epoch = simulator.epoch
+    epoch_us = to_us(datetime(epoch.year, epoch.month, epoch.day, tzinfo=UTC))
     start_us = max(start_us, epoch_us)
     if start_us >= end_us:
         return 0
-    n_values = _write(storage, house, start_us, end_us)
+    n_values = _write(storage, simulator.history(start_us, end_us))
     storage.persist.flush()
     return n_values
 
 
-def _write(storage: Storage, house: HomeSimulation, start_us: int, end_us: int) -> int:
-    """One record a day, at the interval at which the house speaks."""
-    by_day: dict[int, list[Batch]] = {}
-    for columns in history_batches(house, start_us, end_us, house.interval_s):
-        series = storage.registry.ensure_series(columns.device, columns.quantity)
-        n_rows = len(columns.value)
-        day = int(columns.measured_at_us[0]) // US_PER_DAY
-        by_day.setdefault(day, []).append(
-            Batch(
-                np.full(n_rows, series, np.int32),
-                columns.measured_at_us,
-                columns.value,
-                np.zeros(n_rows, np.uint8),
-            )
+def register_meters(
+    storage: Storage, settings: Settings, data: Path, library: ProfileLibrary
+) -> None:
+    """Make the meters of the settings known, so that files name them.
+
+    Args:
+        storage: Where the past will be.
+        settings: Those of the recipe.
+        data: The data folder.
+        library: For the types of the meters.
+    """
+    if settings.meters:
+        fleet = build_fleet_source(settings, data, library).build(BookRows())
+        register_fleet(storage.registry, fleet)
+
+
+def _write(storage: Storage, history: Iterator[HistoryColumns]) -> int:
+    """One record a day."""
+    n_values = n_waiting = 0
+    for _, columns in groupby(history, lambda one: int(one.measured_at_us[0]) // US_PER_DAY):
+        record = storage.persist.append(
+            concat_batches([_batch_of(storage, one) for one in columns])
         )
-    n_values = 0
-    for position, day in enumerate(sorted(by_day), start=1):
-        record = storage.persist.append(concat_batches(by_day[day]))
         storage.tally.received += len(record.batch)
         storage.persist.drain()
         n_values += len(record.batch)
-        if position % _FLUSH_DAYS == 0:
+        n_waiting += len(record.batch)
+        if n_waiting >= _FLUSH_VALUES:
             storage.persist.flush()
+            n_waiting = 0
     return n_values
+
+
+def _batch_of(storage: Storage, columns: HistoryColumns) -> Batch:
+    n_rows = len(columns.value)
+    series = storage.registry.ensure_series(columns.device, columns.quantity)
+    return Batch(
+        np.full(n_rows, series, np.int32),
+        columns.measured_at_us,
+        columns.value,
+        np.zeros(n_rows, np.uint8),
+    )

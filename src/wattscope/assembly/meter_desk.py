@@ -70,7 +70,12 @@ class BookDesk:
             TransientError: The database cannot be reached.
             StorageError: It is damaged, or of a newer version.
         """
-        return self._judge(self.source.book.read_rows())
+        return self.judge(self.source.book.read_rows())
+
+    def judge(self, rows: BookRows) -> Look:
+        """What becomes of some rows."""
+        names = name_rows(rows.meters, self.source.settings_meters)
+        return Look(rows, tuple(names), self.source.build(rows))
 
     def add_meter(self, cells: Row) -> str:
         """Put a meter in; its device id.
@@ -216,17 +221,13 @@ class BookDesk:
             raise QueryError(f"meter {name!r} is described in the settings file; change it there")
         raise UnknownNameError(f"meter {name!r} does not exist; see /api/meters")
 
-    def _judge(self, rows: BookRows) -> Look:
-        names = name_rows(rows.meters, self.source.settings_meters)
-        return Look(rows, tuple(names), self.source.build(rows))
-
     def _check(self, before: Look, rows: BookRows, table: str, label: str) -> Look:
         """The look after a change.
 
         Raises:
             RowError: The changed row would be left out, or another that is not now.
         """
-        after = self._judge(rows)
+        after = self.judge(rows)
         own = after.find_fault(table, label)
         if own is not None:
             raise RowError(own)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from wattscope.assembly.meter_desk import BookDesk, Look, next_number
 from wattscope.compute.modbus.endpoint_rows import name_meter
+from wattscope.compute.modbus.map_rows import is_map_table, parse_map_rows
 from wattscope.compute.modbus.meter_rows import BookRows, name_rows
 from wattscope.compute.modbus.register_rows import name_register
 from wattscope.compute.modbus.row_csv import CsvRow, format_rows, parse_rows
@@ -53,11 +54,16 @@ class _Candidate:
 def import_csv(desk: BookDesk, table: BookTable, text: str) -> ImportOutcome:
     """Put the rows of a CSV text into a table, in one transaction.
 
+    Registers may also come as a list such as vendors give: ``device,address,measurement,...``.
+
     Raises:
         SettingsError: The header cannot be meant.
         TransientError: The database cannot be reached; nothing was changed.
     """
-    rows = parse_rows(text, _COLUMNS[table], _NEEDED[table])
+    if table is BookTable.REGISTERS and is_map_table(text):
+        rows = parse_map_rows(text)
+    else:
+        rows = parse_rows(text, _COLUMNS[table], _NEEDED[table])
     return import_rows(desk, table, rows)
 
 
@@ -95,7 +101,16 @@ def export_csv(desk: BookDesk, table: BookTable, type_: str | None = None) -> tu
     if table is BookTable.METERS:
         rows = [{**row, "device": name} for row, name in zip(rows, look.names, strict=True)]
     chosen = [row for row in rows if type_ is None or row.get("type") == type_]
-    return format_rows(_COLUMNS[table], chosen), len(chosen)
+    kinds = column_kinds(table)
+    return format_rows(_COLUMNS[table], [_tidy(row, kinds) for row in chosen]), len(chosen)
+
+
+def _tidy(row: Row, kinds: Mapping[str, tuple[type, int | None]]) -> Row:
+    """The cells in the types of their columns; as they are where somebody put in another."""
+    try:
+        return tidy_row({name: row[name] for name in kinds if name in row}, kinds)
+    except RowError:
+        return row
 
 
 def _place(

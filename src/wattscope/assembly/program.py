@@ -13,6 +13,7 @@ import msgspec
 
 from wattscope.assembly.background import build_upkeep
 from wattscope.assembly.feeds import build_feed
+from wattscope.assembly.meter_fleet import build_fleet_source, find_modbus_source
 from wattscope.assembly.storage import Storage, now_us
 from wattscope.broker import BrokerOptions, EmbeddedBroker
 from wattscope.pipeline.supervise import flush_regularly, keep_running
@@ -30,7 +31,15 @@ class Program:
         self.settings = settings
         self.storage = storage
         self.started_at_us = now_us()
-        self.feeds = [build_feed(settings, one, storage, library) for one in settings.sources]
+        self.meters = (
+            build_fleet_source(settings, storage.folder.path, library)
+            if find_modbus_source(settings)
+            else None
+        )
+        """Settings and tables of the Modbus meters; None where no source polls any."""
+        self.feeds = [
+            build_feed(settings, one, storage, library, self.meters) for one in settings.sources
+        ]
         self.broker: EmbeddedBroker | None = None
         if settings.broker.embedded:
             self.broker = EmbeddedBroker(
@@ -65,6 +74,8 @@ class Program:
                     await feed.source.close()
                     if feed.close is not None:
                         await feed.close()
+                if self.meters is not None:
+                    self.meters.book.close()
 
     async def _flush_regularly(self) -> None:
         persist = self.storage.persist

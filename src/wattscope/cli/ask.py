@@ -1,4 +1,4 @@
-"""Commands that look: ``sql``, ``devices``, ``subscribe``."""
+"""Commands that look: ``sql``, ``subscribe``."""
 
 from __future__ import annotations
 
@@ -48,7 +48,6 @@ class Format(Enum):
 def add_commands(app: typer.Typer) -> None:
     """Put the commands into the program."""
     app.command()(sql)
-    app.command()(devices)
     app.command()(subscribe)
 
 
@@ -62,34 +61,6 @@ def sql(
     check_data(data)
     with open_storage(read_settings(settings_file), data, is_read_only=True) as storage:
         print_table(storage.store.query(question), format_)
-
-
-def devices(
-    format_: Annotated[Format, typer.Option("--format", help="table, csv or json.")] = Format.TABLE,
-    data: DataOption = Path(DEFAULT_DATA),
-    settings_file: SettingsOption = None,
-) -> None:
-    """List the devices with the instant of their newest value."""
-    check_data(data)
-    with open_storage(read_settings(settings_file), data, is_read_only=True) as storage:
-        rows: list[tuple[Any, ...]] = []
-        series = storage.registry.list_series()
-        for device in storage.registry.list_devices():
-            mine = [one for one in series if one.device == device.id]
-            seen = [storage.live.latest(one.id) for one in mine]
-            newest = max((one[0] for one in seen if one is not None), default=None)
-            rows.append(
-                (
-                    device.id,
-                    device.name,
-                    device.kind.value,
-                    device.parent,
-                    len(mine),
-                    None if newest is None else format_utc(newest),
-                )
-            )
-    columns = ("device", "name", "kind", "parent", "quantities", "newest")
-    print_table(Table(columns, rows), format_)
 
 
 def subscribe(

@@ -7,7 +7,20 @@ import sys
 import typer
 
 from wattscope import __version__
-from wattscope.cli import ask, bring, check, explain, keep, mend, play, serve
+from wattscope.cli import (
+    ask,
+    bring,
+    check,
+    commission,
+    devices,
+    explain,
+    keep,
+    mend,
+    play,
+    registers,
+    report,
+    serve,
+)
 from wattscope.core.errors import SettingsError, WattscopeError
 
 EXIT_FAILED = 1
@@ -21,7 +34,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for commands in (serve, play, bring, ask, explain, keep, check, mend):
+for commands in (
+    serve,
+    play,
+    bring,
+    ask,
+    devices,
+    registers,
+    commission,
+    report,
+    explain,
+    keep,
+    check,
+    mend,
+):
     commands.add_commands(app)
 
 

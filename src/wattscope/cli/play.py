@@ -12,23 +12,41 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Coroutine
-from functools import partial
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from wattscope.assembly.history import fill_history
+from wattscope.assembly.history import fill_history, register_meters
+from wattscope.assembly.simulation import build_simulator, move_meter_ports
 from wattscope.assembly.storage import open_storage
 from wattscope.cli.options import DEFAULT_DATA, DataOption, configure_logging, read_recipe
+from wattscope.cli.virtual import (
+    BaudOption,
+    CopiesOption,
+    FaultOption,
+    FramingOption,
+    GapsOption,
+    MeterHostOption,
+    MeterPortOption,
+    ParityOption,
+    ProfileOption,
+    SerialOption,
+    TurnAroundOption,
+    UnitOption,
+    VirtualChoice,
+)
 from wattscope.core.errors import SettingsError, TransientError
-from wattscope.plugins import load_plugin
-from wattscope.simulate.home_messages import messages_at
-from wattscope.simulate.home_settings import parse_home_simulation
+from wattscope.registry.profile_library import ProfileLibrary
+from wattscope.settings import Settings
+from wattscope.simulate.modbus_bank import Gaps
+from wattscope.simulate.simulator import Simulator, Surroundings
+from wattscope.simulate.site_simulators import ModbusSimulator
 
 _LENGTH = re.compile(r"(\d+)([dhm])")
 _SECONDS = {"d": 86_400, "h": 3600, "m": 60}
+_MOVED = re.compile(r"(\d{1,5})=(\d{1,5})")
 _PROGRAM = (sys.executable, "-m", "wattscope")
 
 
@@ -38,48 +56,105 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def simulate(
-    recipe: Annotated[str, typer.Argument(help="home")] = "home",
-    url: Annotated[str, typer.Option(help="Broker to publish to.")] = "mqtt://127.0.0.1:1883",
+    recipe: Annotated[str, typer.Argument(help="home, modbus or heatpump")] = "home",
+    url: Annotated[str, typer.Option(help="home: broker to publish to.")] = "mqtt://127.0.0.1:1883",
     count: Annotated[int | None, typer.Option(min=1, help="Stop after so many instants.")] = None,
     interval: Annotated[float | None, typer.Option(help="Seconds between instants.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Another number, another house.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another number, another site.")] = None,
     history: Annotated[
         str | None, typer.Option(help="Fill --data with a past, such as 14d, instead.")
     ] = None,
     data: DataOption = Path(DEFAULT_DATA),
+    profile: ProfileOption = None,
+    host: MeterHostOption = "127.0.0.1",
+    port: MeterPortOption = 5020,
+    unit: UnitOption = 1,
+    copies: CopiesOption = 1,
+    framing: FramingOption = "tcp",
+    serial: SerialOption = None,
+    fault: FaultOption = None,
+    gaps: GapsOption = Gaps.ZERO,
+    baud: BaudOption = None,
+    parity: ParityOption = "N",
+    turn_around: TurnAroundOption = "0ms",
+    moved: Annotated[
+        list[str] | None, typer.Option("--use-port", help="OLD=NEW port of a meter.", hidden=True)
+    ] = None,
     with_parent: Annotated[
         bool, typer.Option("--with-parent", help="End when the starting process ends.", hidden=True)
     ] = False,
 ) -> None:
-    """Publish what a simulated household's devices would, in their own topics."""
+    """Play a recipe's devices: publish what they would, or serve them as Modbus meters."""
     configure_logging()
-    settings = read_recipe(recipe)
-    changes = {"seed": seed, "interval_s": interval}
-    table = settings.simulate | {name: one for name, one in changes.items() if one is not None}
-    house = parse_home_simulation(table, time_zone=settings.site.time_zone)
+    settings = move_meter_ports(read_recipe(recipe), parse_moves(moved or ()))
+    choice = VirtualChoice(
+        tuple(profile or ()),
+        host,
+        port,
+        unit,
+        copies,
+        framing,
+        serial,
+        tuple(fault or ()),
+        gaps,
+        baud,
+        parity,
+        turn_around,
+        1 if seed is None else seed,
+    )
+    simulator = _build(recipe, settings, choice, interval=interval, seed=seed)
     if history is not None:
         history_s = parse_length(history)
+        if choice.profiles:
+            raise SettingsError(["a past is that of a recipe; leave out --profile or --history"])
         with open_storage(settings, data) as storage:
-            n_values = fill_history(storage, house, history_s)
+            register_meters(storage, settings, data, ProfileLibrary())
+            n_values = fill_history(storage, simulator, history_s)
         typer.echo(f"{n_values} values written to {data}")
         return
-    publishing = load_plugin("publisher", "mqtt")(
-        partial(messages_at, house), url, interval_s=house.interval_s, count=count
-    )
-    sent = asyncio.run(_with_parent(publishing) if with_parent else publishing)
-    typer.echo(f"{sent} messages published to {url.rpartition('@')[2]}")
+    playing = simulator.run(Surroundings(url, typer.echo, count))
+    words = asyncio.run(_with_parent(playing) if with_parent else playing)
+    typer.echo(words)
 
 
-async def _with_parent(publishing: Coroutine[None, None, int]) -> int:
-    """Publish until the process that started this one is gone, even if it was killed."""
+def _build(
+    recipe: str,
+    settings: Settings,
+    choice: VirtualChoice,
+    *,
+    interval: float | None,
+    seed: int | None,
+) -> Simulator:
+    """The simulator of a recipe, or of the profiles that were named."""
+    if choice.profiles and recipe == "modbus":
+        simulator: Simulator = choice.build(ProfileLibrary())
+    else:
+        changes = {} if seed is None else {"seed": seed}
+        simulator = build_simulator(
+            recipe, settings, ProfileLibrary(), changes=changes, interval_s=interval
+        )
+    if isinstance(simulator, ModbusSimulator):
+        simulator.options = choice.options()
+        simulator.interval_s = interval or simulator.interval_s
+        if choice.profiles and recipe != "modbus":
+            raise SettingsError([f"recipe {recipe} has its own meters; --profile is for modbus"])
+    elif choice.is_told:
+        raise SettingsError(
+            [f"recipe {recipe} publishes over MQTT; options of meters are for modbus and heatpump"]
+        )
+    return simulator
+
+
+async def _with_parent(playing: Coroutine[None, None, str]) -> str:
+    """Play until the process that started this one is gone, even if it was killed."""
     parent = os.getppid()
-    task = asyncio.create_task(publishing)
+    task = asyncio.create_task(playing)
     while os.getppid() == parent and not task.done():
         await asyncio.wait({task}, timeout=1.0)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         return await task
-    return 0
+    return "ended with the process that started it"
 
 
 def simulate_past(recipe: str, data: Path, history: str) -> None:
@@ -94,15 +169,24 @@ def simulate_past(recipe: str, data: Path, history: str) -> None:
         raise SettingsError("the simulated past could not be written; see above")
 
 
-async def run_simulator(recipe: str, url: str) -> None:
-    """Publish a recipe's messages from a child process until cancelled.
+async def run_simulator(recipe: str, words: Sequence[str]) -> None:
+    """Play a recipe's devices in a child process until cancelled.
+
+    Args:
+        recipe: Its name.
+        words: Options of ``simulate``, such as where the broker is.
 
     Raises:
         TransientError: It ended by itself; it has said why.
     """
-    words = ("simulate", recipe, "--url", url, "--with-parent")
     process = await asyncio.create_subprocess_exec(
-        *_PROGRAM, *words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        *_PROGRAM,
+        "simulate",
+        recipe,
+        *words,
+        "--with-parent",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
     )
     try:
         code = await process.wait()
@@ -126,3 +210,21 @@ def parse_length(text: str) -> int:
     if match is None:
         raise SettingsError([f"length {text!r} is not understood; write 14d, 6h or 30m"])
     return int(match[1]) * _SECONDS[match[2]]
+
+
+def parse_moves(words: Sequence[str]) -> dict[int, int]:
+    """Ports of meters and what they are instead.
+
+    Raises:
+        SettingsError: Not two ports.
+
+    >>> parse_moves(["5020=41000"])
+    {5020: 41000}
+    """
+    moves = {}
+    for word in words:
+        match = _MOVED.fullmatch(word)
+        if match is None:
+            raise SettingsError([f"port {word!r} is not understood; write 5020=41000"])
+        moves[int(match[1])] = int(match[2])
+    return moves

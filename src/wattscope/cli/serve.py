@@ -11,11 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 import uvicorn
+from fastapi import FastAPI
 
 from wattscope.assembly.health import build_services
 from wattscope.assembly.program import Program, keep_memory_small, with_ports
+from wattscope.assembly.simulation import choose_meter_ports, move_meter_ports
 from wattscope.assembly.storage import open_storage
 from wattscope.broker import find_free_port, is_port_taken
 from wattscope.cli.options import (
@@ -34,8 +37,8 @@ from wattscope.cli.options import (
 from wattscope.cli.play import run_simulator, simulate_past
 from wattscope.core.errors import SettingsError
 from wattscope.registry.profile_library import ProfileLibrary
-from wattscope.settings import Settings
-from wattscope.web.app import create_app
+from wattscope.settings import PrometheusSettings, Settings
+from wattscope.web.app import create_app, create_metrics_app
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -47,7 +50,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def demo(
-    recipe: Annotated[str, typer.Argument(help="home")] = "home",
+    recipe: Annotated[str, typer.Argument(help="home, modbus or heatpump")] = "home",
     data: DataOption = Path(DEFAULT_DATA) / "demo",
     host: HostOption = None,
     port: PortOption = None,
@@ -59,19 +62,26 @@ def demo(
     """Show a recipe with simulated meters: broker, simulator and page in one."""
     configure_logging()
     settings = read_recipe(recipe)
-    mqtt_port = mqtt_port or _choose_mqtt_port(settings.broker.port)
+    if settings.broker.embedded:
+        mqtt_port = mqtt_port or _choose_mqtt_port(settings.broker.port)
     settings = with_ports(settings, host=host, port=port, mqtt_port=mqtt_port)
+    moved = choose_meter_ports(settings)
+    for old, new in moved.items():
+        typer.echo(f"port {old} of a simulated meter is taken; the demo uses {new}")
+    settings = move_meter_ports(settings, moved)
     check_exposure(settings.server.host, is_allowed=expose_without_login)
     _check_port(settings)
+    settings = _choose_metrics_port(settings)
     simulate_past(recipe, data, history)
-    broker_url = f"mqtt://{settings.broker.host}:{settings.broker.port}"
+    words = ["--url", f"mqtt://{settings.broker.host}:{settings.broker.port}"]
+    words += [word for old, new in moved.items() for word in ("--use-port", f"{old}={new}")]
     _serve(
         settings,
         data,
         ProfileLibrary(),
         expose=expose_without_login,
         browser=browser,
-        beside=partial(run_simulator, recipe, broker_url),
+        beside=partial(run_simulator, recipe, words),
     )
 
 
@@ -116,8 +126,39 @@ def _check_port(settings: Settings) -> None:
         SettingsError: It is taken.
     """
     host, port = settings.server.host, settings.server.port
-    if is_port_taken("127.0.0.1" if host == "0.0.0.0" else host, port):  # noqa: S104  # compared, not bound
+    if _is_taken(host, port):
         raise SettingsError(f"port {port} on {host} is taken; choose another with --port")
+
+
+def _check_metrics_port(own: PrometheusSettings, *, expose: bool) -> None:
+    """Refuse a port for Prometheus that others can reach, or that is taken.
+
+    Raises:
+        SettingsError: It is.
+    """
+    if own.port is None:
+        return
+    check_exposure(own.host, is_allowed=expose)
+    if _is_taken(own.host, own.port):
+        raise SettingsError(
+            f"prometheus.port: port {own.port} on {own.host} is taken (Prometheus' node exporter "
+            "uses 9100 too); set another, and the same in prometheus.yml"
+        )
+
+
+def _is_taken(host: str, port: int) -> bool:
+    return is_port_taken("127.0.0.1" if host == "0.0.0.0" else host, port)  # noqa: S104  # compared, not bound
+
+
+def _choose_metrics_port(settings: Settings) -> Settings:
+    """Settings of a demo with a port for Prometheus that is free, if they have one."""
+    own = settings.prometheus
+    if own.port is None or not _is_taken(own.host, own.port):
+        return settings
+    chosen = find_free_port("127.0.0.1")
+    typer.echo(f"port {own.port} for Prometheus is taken; the demo uses {chosen}")
+    own = msgspec.structs.replace(own, port=chosen)
+    return msgspec.structs.replace(settings, prometheus=own)
 
 
 def _choose_mqtt_port(wanted: int) -> int:
@@ -141,39 +182,31 @@ def _serve(
     keep_memory_small()
     host, port = settings.server.host, settings.server.port
     check_exposure(host, is_allowed=expose)
-    if is_port_taken("127.0.0.1" if host == "0.0.0.0" else host, port):  # noqa: S104  # compared, not bound
-        raise SettingsError([f"port {port} on {host} is taken; choose another with --port"])
+    _check_port(settings)
+    _check_metrics_port(settings.prometheus, expose=expose)
     with open_storage(settings, data) as storage:
         program = Program(settings, storage, library)
         allowed = ("*",) if expose else (*LOOPBACK, host)
-        app = create_app(build_services(program, allowed_hosts=allowed))
-        server = _Server(
-            uvicorn.Config(
-                app,
-                host=host,
-                port=port,
-                loop="asyncio",
-                log_level="warning",
-                access_log=False,
-                lifespan="off",
-                # Live streams never end by themselves.
-                timeout_graceful_shutdown=2,
-                h11_max_incomplete_event_size=64 * 1024,
-            )
-        )
+        services = build_services(program, allowed_hosts=allowed)
+        server = _build_server(create_app(services), host, port)
+        servers = [server]
+        own = settings.prometheus
+        if own.port is not None:
+            servers.append(_build_server(create_metrics_app(services), own.host, own.port))
 
         async def serve() -> None:
             server.stop_on_signals()
-            tasks = [asyncio.create_task(server.serve())]
+            tasks = [asyncio.create_task(one.serve()) for one in servers]
             if beside is not None:
                 tasks.append(asyncio.ensure_future(beside()))
             watcher = asyncio.create_task(_announce(server, host, port, browser=browser))
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                server.should_exit = True
                 watcher.cancel()
-                for task in tasks[1:]:
+                for one in servers:
+                    one.should_exit = True
+                for task in tasks[len(servers) :]:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
             for task in tasks:
@@ -181,6 +214,24 @@ def _serve(
                     raise task.exception() or RuntimeError
 
         asyncio.run(program.run(serve))
+
+
+def _build_server(app: FastAPI, host: str, port: int) -> _Server:
+    """A server of an application, not started yet."""
+    return _Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            loop="asyncio",
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            # Live streams never end by themselves.
+            timeout_graceful_shutdown=2,
+            h11_max_incomplete_event_size=64 * 1024,
+        )
+    )
 
 
 class _Server(uvicorn.Server):

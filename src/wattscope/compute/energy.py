@@ -106,7 +106,7 @@ def balance_buckets(
         series: Who plays which role.
         starts_us: Starts of the wanted buckets, strictly rising [µs].
     """
-    by_series = {one: _spread(rollup, one, starts_us) for one in series.all()}
+    by_series = {one: spread_series(rollup, one, starts_us) for one in series.all()}
     energy = {one: pair[0] for one, pair in by_series.items()}
     positive = {
         one: np.maximum(energy[one], 0.0) if one in series.net else energy[one]
@@ -131,8 +131,10 @@ def balance_buckets(
     )
 
 
-def _spread(rollup: Rollup, series: int, starts_us: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """Energy and coverage of one series on the wanted grid."""
+def spread_series(
+    rollup: Rollup, series: int, starts_us: npt.NDArray[np.int64]
+) -> tuple[Floats, Floats]:
+    """Energy [Wh] and coverage of one series in the buckets that begin at ``starts_us``."""
     rows = np.flatnonzero(rollup.series_id == series)
     at = np.searchsorted(starts_us, rollup.bucket_start_us[rows])
     fits = at < len(starts_us)

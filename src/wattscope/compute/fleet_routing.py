@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from wattscope.compute.decode.registers import make_register_decoder
 from wattscope.compute.routing import TopicRoute
 from wattscope.core.fleet import Fleet, Meter
@@ -13,6 +15,11 @@ class FleetRouter:
     def __init__(self) -> None:
         self._routes: dict[str, TopicRoute] = {}
         self._meters: dict[str, Meter] = {}
+
+    @property
+    def meters(self) -> Mapping[str, Meter]:
+        """The meters of the fleet by topic; another object after each ``follow``."""
+        return self._meters
 
     def follow(self, fleet: Fleet) -> None:
         """Route by a fleet from now on; decoders of meters that did not change are kept."""

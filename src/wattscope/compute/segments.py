@@ -231,13 +231,23 @@ def _gap_limit(interval: Ints) -> Floats:
     return limit
 
 
+def find_joins(table: SeriesTable) -> Bools:
+    """Whether each row is joined to the one before it: no missing value, no long pause between.
+
+    Returns:
+        For every row but the first, shape ``(n_rows - 1,)``.
+    """
+    limit = _gap_limit(_find_intervals(table))
+    is_same = table.series[1:] == table.series[:-1]
+    usable = table.is_usable[1:] & table.is_usable[:-1]
+    joined: Bools = is_same & usable & (np.diff(table.t) <= limit[1:])
+    return joined
+
+
 def _between_neighbours(table: SeriesTable) -> Segments:
     """Trapezia between sampled values; a missing value or a long pause between them is a gap."""
-    limit = _gap_limit(_find_intervals(table))
-    joined = (table.series[1:] == table.series[:-1]) & ~table.is_lead[1:]
-    usable = table.is_usable[1:] & table.is_usable[:-1]
+    rows = find_joins(table) & ~table.is_lead[1:]
     step = np.diff(table.t)
-    rows = joined & usable & (step <= limit[1:])
     hours = step / US_PER_HOUR
     mean = (table.value[1:] + table.value[:-1]) / 2
     n_rows = int(rows.sum())

@@ -34,6 +34,16 @@ def keep_sound(
         elif inner is not None and inner is not fields[key] and _is_list_of_tables(value):
             parts = [keep_sound(part, inner, f"{where}.", faults) for part in value]
             sound[key] = [part for part in parts if not _miss_keys(part, inner, where, faults)]
+        elif inner is not None and inner is not fields[key] and _is_table_of_tables(value):
+            named = {
+                name: keep_sound(part, inner, f"{where}.{name}.", faults)
+                for name, part in value.items()
+            }
+            sound[key] = {
+                name: part
+                for name, part in named.items()
+                if not _miss_keys(part, inner, f"{where}.{name}", faults)
+            }
         else:
             try:
                 msgspec.convert(value, fields[key])
@@ -47,10 +57,14 @@ def _is_list_of_tables(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(part, dict) for part in value)
 
 
+def _is_table_of_tables(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(part, dict) for part in value.values())
+
+
 def _miss_keys(
     part: dict[str, Any], kind: type[msgspec.Struct], where: str, faults: list[str]
 ) -> list[str]:
-    """Keys without which an item of a list is not told; they become faults."""
+    """Keys without which an item of a list or table is not told; they become faults."""
     missing = [
         field.encode_name
         for field in msgspec.structs.fields(kind)
@@ -61,7 +75,7 @@ def _miss_keys(
 
 
 def _struct_of(kind: object) -> type[msgspec.Struct] | None:
-    """The struct in a field's type, be it the type itself or the item of a list."""
+    """The struct in a field's type, be it the type itself or the item of a list or table."""
     for candidate in (kind, *get_args(kind)):
         if isinstance(candidate, type) and issubclass(candidate, msgspec.Struct):
             return candidate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wattscope.core.reading import Batch, Quality
+from wattscope.core.reading import Batch, FloatColumn, Int32Column, Int64Column, Quality
 
 _NEVER = np.iinfo(np.int64).min
 _UNUSABLE = int(Quality.MISSING | Quality.IMPLAUSIBLE)
@@ -32,8 +32,9 @@ class MemoryView:
         series, t, value = series[is_last], t[is_last], rows.value[order][is_last]
         is_newer = t > self._t[series]
         if is_newer.any():
-            self._t[series[is_newer]] = t[is_newer]
+            # First the value: who sees the new instant from another thread sees its value too.
             self._value[series[is_newer]] = value[is_newer]
+            self._t[series[is_newer]] = t[is_newer]
             self.version += 1
 
     def latest(self, series: int) -> tuple[int, float] | None:
@@ -42,8 +43,17 @@ class MemoryView:
             return None
         return int(self._t[series]), float(self._value[series])
 
+    def latest_of(self, series: Int32Column) -> tuple[Int64Column, FloatColumn]:
+        """Instants [µs] and values of many series; the lowest instant there is before the first."""
+        # In this order, as in update; each is one array even while another thread grows them.
+        instants, values = self._t, self._value
+        is_known = series < len(instants)
+        at = np.where(is_known, series, 0)
+        t = np.where(is_known, instants[at], _NEVER)
+        return t, np.where(t == _NEVER, np.nan, values[at])
+
     def _grow(self, highest: int) -> None:
         if highest >= len(self._t):
             size = max(highest + 1, 2 * len(self._t))
-            self._t = np.r_[self._t, np.full(size - len(self._t), _NEVER, np.int64)]
             self._value = np.r_[self._value, np.full(size - len(self._value), np.nan)]
+            self._t = np.r_[self._t, np.full(size - len(self._t), _NEVER, np.int64)]

@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.pool import StaticPool
 
 from wattscope.core.errors import (
@@ -29,6 +36,8 @@ BUSY_S: Final = 5.0
 """How long a transaction waits for another program to finish its own [s]."""
 _CONNECT_S: Final = 5
 _STATEMENT_MS: Final = 10_000
+_NO_RIGHT: Final = "42501"
+"""SQLSTATE insufficient_privilege (PostgreSQL documentation, appendix A)."""
 
 
 class BookDatabase(Protocol):
@@ -159,6 +168,9 @@ class PostgresBook:
                 connect_args={
                     "connect_timeout": _CONNECT_S,
                     "application_name": "wattscope",
+                    # A server that vanished is given up, however silent the network is.
+                    "tcp_user_timeout": _STATEMENT_MS,
+                    "keepalives_idle": _CONNECT_S,
                     "options": f"-c statement_timeout={_STATEMENT_MS}",
                 },
             )
@@ -169,7 +181,9 @@ class PostgresBook:
 
     @property
     def where(self) -> str:
-        return self._url.set(drivername="postgresql", password=None, query={}).render_as_string()
+        url = self._url
+        shown = URL.create("postgresql", url.username, None, url.host, url.port, url.database)
+        return shown.render_as_string()
 
     def read_epoch(self) -> int:
         return 0
@@ -228,7 +242,7 @@ def _explained(book: BookDatabase, secret: str | None = None) -> Iterator[None]:
     """Turn errors of a database into errors of the product."""
     try:
         yield
-    except (DBAPIError, sqlite3.Error, OSError) as fault:
+    except (SQLAlchemyError, sqlite3.Error, OSError) as fault:
         raise _explain(book.where, fault, secret) from fault
 
 
@@ -240,13 +254,17 @@ def _explain(where: str, fault: Exception, secret: str | None) -> WattscopeError
         words = words.replace(secret, "***")
     if isinstance(fault, IntegrityError | DataError | sqlite3.IntegrityError):
         return RowError(f"meter book {where} refuses the row: {words}")
-    if "locked" in words or "busy" in words:
+    if isinstance(original, sqlite3.OperationalError) and "locked" in words:
         return TransientError(
             f"meter book {where} is kept by another program for more than {BUSY_S:g} s; commit "
             "or end the open change there"
         )
     if isinstance(fault, OperationalError | sqlite3.OperationalError | OSError):
         return TransientError(f"meter book {where} cannot be reached: {words}")
+    if getattr(original, "sqlstate", None) == _NO_RIGHT:
+        return StorageError(
+            f"meter book {where}: {words}; give its user the right to read and alter these tables"
+        )
     return StorageError(
         f"meter book {where} is not what it must be: {words}; restore it, or move it aside and "
         "import its meters again"

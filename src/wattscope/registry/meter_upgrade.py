@@ -37,7 +37,7 @@ def upgrade_book(connection: Connection, where: str) -> bool:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
         if read_version(connection, where) == BOOK_VERSIONS[-1]:
             return False
-    _run_steps(connection, "head")
+    run_steps(connection, "head")
     return True
 
 
@@ -59,7 +59,13 @@ def read_version(connection: Connection, where: str) -> str | None:
     )
 
 
-def _run_steps(connection: Connection, target: str) -> None:
+def run_steps(connection: Connection, target: str) -> None:
+    """Bring the tables to a version, as part of the open transaction.
+
+    Args:
+        connection: In an open transaction.
+        target: A version, or ``head`` for the newest.
+    """
     command = importlib.import_module("alembic.command")
     config = importlib.import_module("alembic.config").Config()
     folder = str(files("wattscope").joinpath("registry", "migrations"))

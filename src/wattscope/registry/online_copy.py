@@ -1,4 +1,4 @@
-"""A copy of the registry's database while another process writes to it."""
+"""Copies of the registry's database and of the meter book while others write to them."""
 
 from __future__ import annotations
 
@@ -38,6 +38,26 @@ def copy_registry(source: Path, target: Path) -> None:
         bring_up_to_date(target)
     except StorageError as fault:
         raise StorageError(f"registry {source} cannot be copied: in the copy, {fault}") from fault
+    target.chmod(0o640)
+
+
+def copy_book(source: Path, target: Path) -> None:
+    """Copy a meter book as of one moment, whoever edits it.
+
+    Raises:
+        StorageError: It is damaged, or kept by another program.
+    """
+    try:
+        with (
+            closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as reading,
+            closing(sqlite3.connect(target)) as writing,
+        ):
+            reading.backup(writing)
+            [(verdict,)] = writing.execute("PRAGMA integrity_check(1)").fetchall()
+    except sqlite3.Error as fault:
+        raise StorageError(f"meter book {source} cannot be copied ({fault})") from fault
+    if verdict != "ok":
+        raise StorageError(f"meter book {source} is damaged ({verdict})")
     target.chmod(0o640)
 
 

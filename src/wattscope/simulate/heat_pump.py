@@ -217,7 +217,7 @@ def _outdoor(settings: HeatPumpSimulation, turns: Int64Column) -> FloatColumn:
     hour = (turns % _RUNS_A_DAY) * (_RUN_S / 3600.0)
     daily = 3.5 * np.cos(2 * np.pi * (hour - 15.0) / 24.0)
     weather = 10.0 * (smooth_noise(settings.seed, _WEATHER, turns, 2 * _RUNS_A_DAY) - 0.5)
-    return settings.mean_outdoor_c + settings.season_c * season + daily + weather
+    return np.asarray(settings.mean_outdoor_c + settings.season_c * season + daily + weather)
 
 
 def _plan_runs(seed: int, turns: Int64Column, outdoor_c: FloatColumn) -> _Runs:

@@ -7,28 +7,18 @@ solar inverter is measured by a Shelly plug of the second generation (one JSON o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
-from wattscope.core.reading import FloatColumn, Int64Column
+from wattscope.core.reading import FloatColumn
 from wattscope.core.time_grid import US_PER_DAY, US_PER_S
 from wattscope.simulate.home import HomeState, state_at
 from wattscope.simulate.home_settings import HomeSimulation, TopicForm
 from wattscope.simulate.noise import smooth_noise
+from wattscope.simulate.simulator import HistoryColumns
 
 _VOLTAGE, _FREQUENCY = 21, 22
-
-
-class HistoryColumns(NamedTuple):
-    """Values of one quantity of one device, with columns of equal length."""
-
-    device: str
-    quantity: str
-    measured_at_us: Int64Column
-    value: FloatColumn
-    """[base unit of the quantity]"""
 
 
 def messages_at(settings: HomeSimulation, instant_us: int) -> list[tuple[str, bytes]]:

@@ -143,7 +143,7 @@ class RequestLink(asyncio.Protocol):
         if self._gateway.is_closed_at_once():
             self.end(is_reset=False)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio names it
         """Drop what was still to be sent."""
         self._transport = None
         if self._work is not None:

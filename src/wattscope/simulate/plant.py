@@ -14,6 +14,7 @@ roof; what no sub-meter sees is the feed's own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
@@ -31,12 +32,9 @@ from wattscope.simulate.simulation_table import MAX_SEED, find_number_faults, fi
 from wattscope.simulate.three_phase import PhaseState, Table, tell_production, tell_quantities
 
 FEED, HALL_A, HALL_B, OFFICE, INVERTER = "feed", "hall_a", "hall_b", "office", "inverter"
-TESTER: Final = "virtual_modbustcp_server"
-"""The seed's virtual meter, whose only value is random."""
-TEST_QUANTITY: Final = "test_measurement__test_u"
 
 # Independent noises of one world; the numbers are part of what a seed means.
-_A, _A_FAST, _B_TURN, _B_COLD, _DESKS, _REST, _TILT, _TEST, _STRING = range(301, 310)
+_A, _A_FAST, _B_TURN, _B_COLD, _DESKS, _REST, _TILT, _STRING = range(301, 309)
 
 _DAY_S = 86_400
 _THURSDAY = 3
@@ -58,7 +56,7 @@ class PlantSimulation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """IANA name of the site's zone; shifts and sun follow its clock."""
     seed: int = 1
     """Another number is another plant with other weather."""
-    history_s: float = 60.0
+    history_s: float = 120.0
     """Distance of the readings of a simulated past [s]."""
     epoch: date = date(2026, 7, 1)
     """Day (UTC) at whose start the registers showed their base values."""
@@ -124,15 +122,13 @@ class Plant:
         frequency_hz = frequency_at(seed, instant_s)
         tables: dict[str, Table] = {}
         for device, metered in self._days.at(instants_us).items():
-            base_wh = self.settings.base_energy_wh * _BASE_SHARES[device]
             voltage_v = voltages_at(seed, instant_s, metered.power_w, self.settings.voltage_v)
-            state = _phase_state(metered, voltage_v, frequency_hz, base_wh)
+            bases_wh = [share * self.settings.base_energy_wh for share in _BASE_SHARES[device]]
+            state = _phase_state(metered, voltage_v, frequency_hz, bases_wh)
             tables[device] = tell_quantities(state)
         tables[INVERTER] = tell_production(tables[INVERTER]) | _tell_roof(
             seed, instant_s, tables[INVERTER]
         )
-        drawn = np.floor(1001.0 * hash_unit(seed, _TEST, instant_s))
-        tables[TESTER] = {TEST_QUANTITY: drawn}
         return tables
 
     def _draw_day(self, number: int) -> dict[str, Flow]:
@@ -145,7 +141,8 @@ class Plant:
         hall_b = _split(_hall_b(settings, instant_s, shift), 0.84, -0.7 * tilt)
         office = _single(_office(settings, instant_s, clock, shift), 0.95)
         rest = _split(_rest(settings, instant_s, shift), 0.92, 0.5 * tilt)
-        roof = _split(-1.0 * draw_solar_power(settings, instant_s, clock), 1.0, 0.0 * tilt)
+        given_w = draw_solar_power(settings, instant_s, clock).astype(np.float64)
+        roof = _split(0.0 - given_w, 1.0, 0.0 * tilt)
         parts = (hall_a, hall_b, office, rest, roof)
         feed = Flow(
             sum((one.power_dw for one in parts[1:]), parts[0].power_dw),
@@ -154,7 +151,14 @@ class Plant:
         return {FEED: feed, HALL_A: hall_a, HALL_B: hall_b, OFFICE: office, INVERTER: roof}
 
 
-_BASE_SHARES: Final = {FEED: 1.0, HALL_A: 0.42, HALL_B: 0.23, OFFICE: 0.06, INVERTER: 0.31}
+_BASE_SHARES: Final = {
+    FEED: (1.0, 0.08),
+    HALL_A: (0.42, 0.0),
+    HALL_B: (0.38, 0.0),
+    OFFICE: (0.06, 0.0),
+    INVERTER: (0.0, 0.31),
+}
+"""Imported and exported at the epoch, beside what the feed had imported by then."""
 
 
 def _shift(settings: PlantSimulation, clock: LocalClock) -> FloatColumn:
@@ -163,7 +167,7 @@ def _shift(settings: PlantSimulation, clock: LocalClock) -> FloatColumn:
     begun = np.clip((clock.hour - settings.shift_start_h) / 0.5 + 0.5, 0.0, 1.0)
     left = np.clip((settings.shift_end_h - clock.hour) / 0.5 + 0.5, 0.0, 1.0)
     lunch = 1.0 - 0.35 * ((clock.hour >= 12.0) & (clock.hour < 12.75))
-    return np.minimum(begun, left) * lunch * is_weekday
+    return np.asarray(np.minimum(begun, left) * lunch * is_weekday)
 
 
 def _hall_a(settings: PlantSimulation, instant_s: Int64Column, shift: FloatColumn) -> FloatColumn:
@@ -218,17 +222,20 @@ def _with_reactive(power_dw: Int64Column, factor: float) -> Flow:
 
 
 def _phase_state(
-    metered: Metered, voltage_v: FloatColumn, frequency_hz: FloatColumn, base_wh: float
+    metered: Metered,
+    voltage_v: FloatColumn,
+    frequency_hz: FloatColumn,
+    bases_wh: Sequence[float],
 ) -> PhaseState:
     imported, exported, gained, given = metered.energies
-    base = np.floor(base_wh / 3.0)
+    import_base, export_base = (np.floor(base_wh / 3.0) for base_wh in bases_wh)
     return PhaseState(
         power_w=metered.power_w,
         reactive_var=metered.reactive_var,
         voltage_v=voltage_v,
         frequency_hz=frequency_hz,
-        import_wh=imported + base,
-        export_wh=exported + base,
+        import_wh=imported + import_base,
+        export_wh=exported + export_base,
         reactive_import_varh=gained,
         reactive_export_varh=given,
     )
@@ -236,7 +243,7 @@ def _phase_state(
 
 def _tell_roof(seed: int, instant_s: Int64Column, table: Table) -> Table:
     """The DC side of the inverter and how it feels."""
-    ac_w = -table["active_power_w"]
+    ac_w = 0.0 - table["active_power_w"]
     dc_w = np.round(ac_w / _EFFICIENCY, 1)
     share = 0.5 + 0.06 * (smooth_noise(seed, _STRING, instant_s, 3600) - 0.5)
     is_on = ac_w > 0

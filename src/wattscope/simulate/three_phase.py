@@ -57,7 +57,7 @@ def tell_quantities(state: PhaseState) -> Table:
     }
     _put(table, "active_power", "w", power, np.round(power.sum(axis=0), 1))
     _put(table, "reactive_power", "var", reactive, np.round(reactive.sum(axis=0), 1))
-    _put(table, "apparent_power", "va", np.round(apparent, 1), np.round(total_apparent, 1))
+    _put(table, "apparent_power", "va", _round(apparent, 1), _round(total_apparent, 1))
     _put(table, "voltage", "v", voltage, np.round(voltage.mean(axis=0), 2))
     _put(table, "current", "a", current, np.round(current.sum(axis=0), 3))
     _put(
@@ -68,7 +68,7 @@ def tell_quantities(state: PhaseState) -> Table:
         _factor(power.sum(axis=0), total_apparent),
     )
     # Distortion of the voltage follows how far it is from its nominal value.
-    distortion = np.round(1.5 + 0.1 * np.abs(voltage - 230.0), 2)
+    distortion: FloatColumn = np.round(1.5 + 0.1 * np.abs(voltage - 230.0), 2)
     _put(table, "thd", "pct", distortion, np.round(distortion.mean(axis=0), 2))
     _put_energies(table, state)
     return table
@@ -82,7 +82,7 @@ def tell_production(table: Table) -> Table:
         if name.startswith(("voltage", "current", "frequency", "power_factor", "apparent"))
     }
     for suffix in ("", *(f"_{phase}" for phase in PHASES)):
-        told[f"production_power{suffix}_w"] = -table[f"active_power{suffix}_w"]
+        told[f"production_power{suffix}_w"] = 0.0 - table[f"active_power{suffix}_w"]
         factor = f"power_factor{suffix}"
         told[factor] = np.abs(table[factor])
     told["reactive_power_var"] = table["reactive_power_var"]
@@ -118,10 +118,17 @@ def _put_energies(table: Table, state: PhaseState) -> None:
 def _factor(power: FloatColumn, apparent: FloatColumn) -> FloatColumn:
     """P / S, and 1 where nothing flows."""
     flows = apparent > 0
-    return np.round(np.divide(power, apparent, out=np.ones_like(power), where=flows), 3)
+    ratio: FloatColumn = np.divide(power, apparent, out=np.ones_like(power), where=flows)
+    return _round(ratio, 3)
+
+
+def _round(column: FloatColumn, n_decimals: int) -> FloatColumn:
+    rounded: FloatColumn = np.round(column, n_decimals)
+    return rounded
 
 
 def _neutral_current(current: FloatColumn) -> FloatColumn:
     """Sum of three currents 120° apart [A], shape ``(n,)``."""
     a, b, c = current
-    return np.sqrt(np.maximum(0.0, a * a + b * b + c * c - a * b - b * c - c * a))
+    sum_squared: FloatColumn = a * a + b * b + c * c - a * b - b * c - c * a
+    return np.asarray(np.sqrt(np.maximum(0.0, sum_squared)))

@@ -29,7 +29,7 @@ from wattscope.ports import RawMessage
 from wattscope.sources.modbus_discovery import plan_discovered
 from wattscope.sources.modbus_link import ModbusLink, OpenWire, Timing
 from wattscope.sources.modbus_pace import Pace
-from wattscope.sources.modbus_unit import Job, Unit, UnitState
+from wattscope.sources.modbus_unit import FIRST_PROBE_S, Job, Unit, UnitState
 
 TRIES: Final = 3
 """Tries of a request whose unit answered its last poll."""
@@ -160,6 +160,10 @@ class Gateway:
         now_us = self._now_us()
         job.due_us = job.schedule.next_after(job.due_us)
         unit.counts.skipped += _count_missed(job, now_us)
+        if unit.state is UnitState.STARTING and unit.is_suspect:
+            # Nobody wants to wait for the next cron to see a meter that was switched on just now.
+            soon_us = max(now_us + round(FIRST_PROBE_S * US_PER_S), self._down_until_us)
+            job.due_us = min(job.due_us, soon_us)
 
     async def _probe(self, unit: Unit) -> bool:
         """Ask an offline unit for a little, with a short deadline; whether it answers again."""
@@ -212,6 +216,8 @@ class Gateway:
         if blocks:
             image = write_image(blocks)
             unit.note_image(image, now_us)
+            if not n_splits and lost is None:
+                unit.note_calm()
             await self._deliver(RawMessage(unit.meter.topic, image, now_us))
         if lost is not None:
             self._note_failure(unit, lost)

@@ -15,15 +15,24 @@ from starlette.middleware.gzip import GZipMiddleware
 from wattscope import __version__
 from wattscope.web.body_limit import MAX_BODY_BYTES, BodyLimit
 from wattscope.web.charts import build_chart_routes
+from wattscope.web.commission import build_commission_routes
 from wattscope.web.counter_steps import build_counter_step_routes
 from wattscope.web.cross_site import CrossSiteGuard
+from wattscope.web.device_energy import build_device_energy_routes
 from wattscope.web.devices import build_device_routes
 from wattscope.web.energy import build_energy_routes
+from wattscope.web.grid_quality import build_grid_quality_routes
 from wattscope.web.insights import build_insight_routes
 from wattscope.web.live_stream import build_live_routes
 from wattscope.web.meters import build_meter_routes
+from wattscope.web.metrics import build_metrics_routes
 from wattscope.web.operations import build_operation_routes
+from wattscope.web.phases import build_phase_routes
+from wattscope.web.plant import build_plant_routes
 from wattscope.web.problems import install_problem_handlers, problem
+from wattscope.web.reports import build_report_routes
+from wattscope.web.running import build_running_routes
+from wattscope.web.screen import build_screen_routes
 from wattscope.web.services import Services
 
 _SECURITY_HEADERS = {
@@ -56,16 +65,34 @@ def create_app(services: Services) -> FastAPI:
     _install_guards(app, services)
     for build in (
         build_chart_routes,
+        build_device_energy_routes,
         build_device_routes,
         build_energy_routes,
         build_insight_routes,
         build_counter_step_routes,
+        build_grid_quality_routes,
+        build_phase_routes,
+        build_plant_routes,
+        build_running_routes,
+        build_screen_routes,
         build_live_routes,
+        build_metrics_routes,
+        build_commission_routes,
         build_meter_routes,
         build_operation_routes,
+        build_report_routes,
     ):
         app.include_router(build(services))
     _install_pages(app, Path(str(files("wattscope").joinpath("web", "static"))))
+    return app
+
+
+def create_metrics_app(services: Services) -> FastAPI:
+    """The application of a port for Prometheus alone: ``/metrics``, and nothing else."""
+    app = FastAPI(title="Wattscope", openapi_url=None, docs_url=None, redoc_url=None)
+    install_problem_handlers(app)
+    _install_guards(app, services)
+    app.include_router(build_metrics_routes(services))
     return app
 
 

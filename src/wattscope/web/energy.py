@@ -195,16 +195,14 @@ def _find_power_peak(energy: SiteEnergy, span: Span) -> dict[str, Any] | None:
 
 def _describe_previous(energy: SiteEnergy, span: Span, now_us: int) -> dict[str, Any] | None:
     """Totals of the same stretch one period earlier; None where there are no data."""
-    start_us, end_us = span.previous(energy.zone, now_us)
-    quarter = 15 * US_PER_MINUTE
-    end_us = max(end_us // quarter * quarter, start_us)
-    if end_us <= start_us:
+    edges = span.previous_edges(energy.zone, now_us)
+    if edges is None:
         return None
-    balance = energy.balance(np.array([start_us, end_us], np.int64))
+    balance = energy.balance(edges)
     if np.isnan(balance.consumed).all():
         return None
     return {
-        "start": format_utc(start_us),
-        "end": format_utc(end_us),
+        "start": format_utc(int(edges[0])),
+        "end": format_utc(int(edges[1])),
         "totals": _describe_totals(balance),
     }

@@ -1,12 +1,34 @@
-"""The program's own state as Prometheus metrics, in base units."""
+"""``/metrics``: the program's own state in base units, and the devices' newest values."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from fastapi import APIRouter, Response
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
+
+from wattscope.web.problems import PROBLEM_RESPONSES
+from wattscope.web.services import Services
+
+
+def build_metrics_routes(services: Services) -> APIRouter:
+    """The route; the same on the page's port and on one of its own."""
+    router = APIRouter(tags=["operations"], responses=PROBLEM_RESPONSES)
+    registry = CollectorRegistry()
+    registry.register(ProgramCollector(services.read_health))
+
+    @router.get("/metrics", response_class=Response)
+    def read_metrics() -> Response:
+        """The program's own counters and the newest value of every quantity, for Prometheus."""
+        devices = services.read_device_metrics(services.now_us())
+        text = generate_latest(registry) + devices.encode()
+        return Response(text, media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+    return router
 
 
 class ProgramCollector(Collector):

@@ -1,17 +1,14 @@
-"""Health, quarantine, topics, SQL and metrics: how the program itself stands."""
+"""Health, quarantine, topics and SQL: how the program itself stands."""
 
 from __future__ import annotations
 
 import base64
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from wattscope.core.time_grid import format_utc
-from wattscope.web.metrics import ProgramCollector
 from wattscope.web.problems import PROBLEM_RESPONSES, UNREADY_RESPONSES, problem
 from wattscope.web.services import Services
 
@@ -29,8 +26,6 @@ class SqlQuestion(BaseModel):
 def build_operation_routes(services: Services) -> APIRouter:
     """The routes."""
     router = APIRouter(tags=["operations"], responses=PROBLEM_RESPONSES)
-    registry = CollectorRegistry()
-    registry.register(ProgramCollector(services.read_health))
 
     @router.get("/healthz")
     def read_liveness() -> dict[str, str]:
@@ -93,11 +88,6 @@ def build_operation_routes(services: Services) -> APIRouter:
             "rows": rows,
             "is_cut": len(table.rows) > MAX_SQL_ROWS,
         }
-
-    @router.get("/metrics", response_class=Response)
-    def read_metrics() -> Response:
-        """The program's own counters, for Prometheus."""
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     return router
 

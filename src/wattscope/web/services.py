@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from wattscope.core.fleet import Fleet
 from wattscope.core.registers import RegisterMap
 from wattscope.core.topology import Device, Series, Site
 from wattscope.ports import LiveView, Quarantined, Store
+from wattscope.web.screen_options import ScreenOptions
 
 
 class Book(Protocol):
@@ -92,6 +93,22 @@ class MeterDesk(Protocol):
     def remove_group(self, name: str) -> None: ...
 
 
+class CommissionDesk(Protocol):
+    """Where meters are looked at before they are added."""
+
+    async def list_units(
+        self, host: str, port: int | None, units: str | None
+    ) -> tuple[list[Any], int]:
+        """The units that answer, and how many places were tried."""
+        ...
+
+    async def read_values(
+        self, host: str, port: int, framing: str, unit: int, type_name: str
+    ) -> tuple[Mapping[str, float], tuple[str, ...]]:
+        """Quantity to value of one read, and why the rest could not be read."""
+        ...
+
+
 class Pulse(LiveView, Protocol):
     """A live view that tells when something changed."""
 
@@ -110,12 +127,18 @@ class Services:
     read_health: Callable[[], dict[str, Any]]
     """State of sources, log, store and disk, made by the composition root."""
     read_topics: Callable[[], dict[str, Any]]
+    read_device_metrics: Callable[[int], str]
+    """The devices' values of an instant [µs] as Prometheus' text format has them."""
     pages: tuple[str, ...]
     """Pages in the menu."""
     allowed_hosts: tuple[str, ...]
     """Names under which the page may be asked; guards against DNS rebinding."""
+    screen: ScreenOptions
+    """Colours, and by what pages judge."""
     meters: MeterDesk | None = None
     """None where no source polls meters."""
+    commission: CommissionDesk | None = None
+    """Likewise."""
 
     def list_sites(self) -> list[Site]:
         """All sites; those that have devices come first."""
@@ -143,6 +166,15 @@ class Services:
         if found is None:
             raise UnknownNameError(f"device {device!r} does not exist; see /api/devices")
         return found
+
+    def find_quantity_series(self, device: Device, quantity: str) -> Series:
+        """The series of a quantity of a device, with its quantity and decisions.
+
+        Raises:
+            UnknownNameError: It never sent that.
+        """
+        wanted = self.find_series(device, quantity)
+        return next(one for one in self.book.list_series() if one.id == wanted)
 
     def find_series(self, device: Device, quantity: str) -> int:
         """The series of a quantity of a device.

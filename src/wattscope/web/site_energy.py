@@ -11,19 +11,12 @@ from wattscope.compute.energy import Balance, Roles, RoleSeries, balance_buckets
 from wattscope.compute.rollups import merge_rollups
 from wattscope.core.quantities import QuantityKind
 from wattscope.core.reading import Int64Column
-from wattscope.core.time_grid import (
-    US_PER_DAY,
-    US_PER_HOUR,
-    US_PER_MINUTE,
-    load_zone,
-    local_day_edges,
-)
+from wattscope.core.time_grid import US_PER_HOUR, US_PER_MINUTE, load_zone
 from wattscope.core.topology import Device, Site
 from wattscope.ports import Rollup
+from wattscope.web.rollup_edges import FINE_US, roll_up_between
 from wattscope.web.services import Services
 
-_FINE_US = 15 * US_PER_MINUTE
-_LONG_SPAN_US = 100 * US_PER_DAY
 POWER_STEPS_US = tuple(
     minutes * US_PER_MINUTE for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440)
 )
@@ -76,18 +69,9 @@ class SiteEnergy:
 
     def balance(self, edges_us: Int64Column) -> Balance:
         """Energies of the buckets between edges; edges lie on quarter hours."""
-        return balance_buckets(self._rollup(edges_us), self.series, edges_us[:-1])
-
-    def _rollup(self, edges_us: Int64Column) -> Rollup:
-        start_us, end_us = int(edges_us[0]), int(edges_us[-1])
-        is_daily = end_us - start_us > _LONG_SPAN_US and self._are_midnights(edges_us)
-        level, size_us = ("1d", US_PER_DAY) if is_daily else ("15m", _FINE_US)
-        parts = self._services.store.roll_up(self.series.all(), level, start_us, end_us)
-        return merge_rollups(parts, edges_us, size_us)
-
-    def _are_midnights(self, edges_us: Int64Column) -> bool:
-        days = local_day_edges(int(edges_us[0]), int(edges_us[-1]), self.zone)
-        return bool(np.isin(edges_us, days).all())
+        store = self._services.store
+        rollup = roll_up_between(store, self.series.all(), edges_us, self.zone)
+        return balance_buckets(rollup, self.series, edges_us[:-1])
 
     def power(self, start_us: int, end_us: int, n_points: int) -> PowerChart:
         """Mean powers in at most some ``n_points`` buckets.
@@ -100,7 +84,7 @@ class SiteEnergy:
         starts = np.arange(start_us // step_us * step_us, end_us, step_us, dtype=np.int64)
         edges = np.r_[starts, starts[-1] + step_us]
         roles = self._power_roles()
-        level, size_us = ("1m", US_PER_MINUTE) if step_us < _FINE_US else ("15m", _FINE_US)
+        level, size_us = ("1m", US_PER_MINUTE) if step_us < FINE_US else ("15m", FINE_US)
         parts = self._services.store.roll_up(roles.all(), level, int(edges[0]), int(edges[-1]))
         rollup = merge_rollups(parts, edges, size_us)
         grid = _mean_power(rollup, roles.imports, starts, step_us, self._counters)

@@ -54,6 +54,12 @@ class Span:
             start = day_start_us(first.replace(year=first.year - 1), zone)
         return start, min(start + elapsed, self.start_us)
 
+    def previous_edges(self, zone: tzinfo, now_us: int) -> Int64Column | None:
+        """``previous`` as edges of one bucket, to whole quarter hours; None for less than one."""
+        start_us, end_us = self.previous(zone, now_us)
+        end_us = end_us // _QUARTER_US * _QUARTER_US
+        return np.array([start_us, end_us], np.int64) if end_us > start_us else None
+
 
 def read_span(
     zone: tzinfo,

@@ -14,4 +14,9 @@ def stale_after_s(device: Device) -> float:
     """Age at which a device's values are stale [s]: three intervals, at least 20 s."""
     if device.interval_s is None:
         return DEFAULT_STALE_S
-    return max(_MIN_STALE_S, _MISSED * device.interval_s)
+    return stale_after_interval_s(device.interval_s)
+
+
+def stale_after_interval_s(interval_s: float) -> float:
+    """Age at which a value that comes once in an interval is stale [s]."""
+    return max(_MIN_STALE_S, _MISSED * interval_s)

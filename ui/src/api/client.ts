@@ -22,12 +22,25 @@ export function apiPath(path: string, query: Query = {}): string {
   return text ? `${path}?${text}` : path;
 }
 
-export async function getJson<Answer>(path: string, signal: AbortSignal): Promise<Answer> {
+export function getJson<Answer>(path: string, signal: AbortSignal): Promise<Answer> {
+  return ask<Answer>(path, { signal, headers: { accept: "application/json" } });
+}
+
+/** Asks the server to do something. */
+export function postJson<Answer>(path: string, body?: unknown): Promise<Answer> {
+  return ask<Answer>(path, {
+    method: "POST",
+    headers: { accept: "application/json", "content-type": "application/json" },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+}
+
+async function ask<Answer>(path: string, options: RequestInit): Promise<Answer> {
   let response: Response;
   try {
-    response = await fetch(path, { signal, headers: { accept: "application/json" } });
+    response = await fetch(path, options);
   } catch (cause) {
-    if (signal.aborted) throw cause;
+    if (options.signal?.aborted) throw cause;
     throw new ApiError("unreachable", "The server does not answer. Is Wattscope still running?");
   }
   noteServerTime(response.headers.get("date"));

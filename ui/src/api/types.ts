@@ -146,6 +146,23 @@ export interface DayInsights {
   gaps: (Gap & { device: string; estimated_wh: number | null })[];
 }
 
+/** How one Modbus meter answers. */
+export interface MeterLink {
+  device: string;
+  /** Its gateway or line, such as 192.168.1.10:502. */
+  endpoint: string;
+  unit: number;
+  /** Which map of registers it is read by. */
+  type?: string;
+  state: "online" | "offline" | "starting" | "refused";
+  detail: string | null;
+  last_ok_at: string | null;
+  polls: number;
+  failed: number;
+  skipped: number;
+  faults: Record<string, number>;
+}
+
 export interface SourceState {
   name: string;
   kind: string;
@@ -153,6 +170,8 @@ export interface SourceState {
   detail: string | null;
   rate_per_s: number | null;
   last_received_at: string | null;
+  /** Of a Modbus source only. */
+  meters?: MeterLink[];
 }
 
 export interface Health {
@@ -229,4 +248,197 @@ export interface QuarantineItem {
 export interface Topics {
   broker_url: string | null;
   topics: { topic: string; count: number; last_seen?: string | null; format: string | null }[];
+}
+
+/** Limits of green, yellow and red; null where a side has none. */
+export interface Bands {
+  red_low: number | null;
+  green_low: number | null;
+  green_high: number | null;
+  red_high: number | null;
+}
+
+export type BandName = "green" | "yellow" | "red";
+
+export interface PageSettings {
+  phase_colours: "seed" | "iec" | "grey";
+  heat_pump: {
+    devices: { id: string; name: string }[];
+    limits: {
+      standby_below_w: number;
+      high_from_w: number;
+      hysteresis: number;
+      min_state_s: number;
+    };
+    bands: { active_power_w: Bands; frequency_hz: Bands; power_factor: Bands };
+  };
+}
+
+export type Phase = "l1" | "l2" | "l3";
+
+export interface PhaseEnergy {
+  total_wh: number | null;
+  l1_wh: number | null;
+  l2_wh: number | null;
+  l3_wh: number | null;
+}
+
+export interface DeviceEnergyBucket extends PhaseEnergy {
+  start: string;
+  end: string;
+  coverage: number;
+}
+
+export interface DeviceEnergy {
+  device: string;
+  start: string;
+  end: string;
+  interval: string;
+  /** Which quantity counts each part; what is not counted is absent. */
+  quantities: Partial<Record<"total" | Phase, string>>;
+  totals: PhaseEnergy;
+  previous: { start: string; end: string; totals: PhaseEnergy } | null;
+  buckets: DeviceEnergyBucket[];
+}
+
+export type RunningState = "standby" | "active" | "high";
+
+export interface StateSegment {
+  state: RunningState;
+  start: string;
+  end: string;
+  duration_s: number;
+  energy_wh: number | null;
+}
+
+export interface StateSums {
+  states: {
+    state: RunningState;
+    duration_s: number;
+    share: number | null;
+    energy_wh: number | null;
+  }[];
+  known_s: number;
+  unknown_s: number;
+  starts: number;
+  high_starts: number;
+}
+
+export interface RunningStates extends StateSums {
+  device: string;
+  start: string;
+  end: string;
+  now: { state: RunningState; since: string; is_since_known: boolean } | null;
+  days: (StateSums & { date: string })[];
+  segments: StateSegment[];
+}
+
+export interface GradedQuantity {
+  bands: Bands;
+  graded_h: number;
+  shares: Record<BandName, number> | null;
+  lowest: { value: number; at: string } | null;
+  highest: { value: number; at: string } | null;
+}
+
+export interface GridQuality {
+  graded_by_s: number;
+  frequency_hz: GradedQuantity | null;
+  power_factor: GradedQuantity | null;
+}
+
+export interface PhaseBalance {
+  definition: string;
+  rows: {
+    name: "voltage" | "current" | "active_power" | "energy";
+    unit: string;
+    phases: Record<Phase, number | null>;
+    imbalance: number | null;
+  }[];
+}
+
+export type MeterState = "ok" | "faulty" | "stale" | "offline" | "silent";
+
+export interface PlantMeter {
+  device: string;
+  name: string;
+  kind: string;
+  parent: string | null;
+  is_production: boolean;
+  state: MeterState;
+  /** Why it is not ok. */
+  words: string;
+  last_measured_at: string | null;
+  age_s: number | null;
+  stale_after_s: number;
+  power_w: number | null;
+  values: Record<string, number | null>;
+  /** Names of all that it ever said. */
+  quantities: string[];
+  energy_today_wh: number | null;
+  share_of_parent: number | null;
+  link: MeterLink | null;
+}
+
+export interface Remainder {
+  whole: number;
+  parts: number;
+  rest: number;
+  is_contradiction: boolean;
+}
+
+export interface PlantSum {
+  device: string;
+  parts: string[];
+  missing: string[];
+  power_w: Remainder | null;
+  energy_today_wh: Remainder | null;
+}
+
+export interface Plant {
+  site: string;
+  at: string;
+  summary: { meters: number } & Record<MeterState, number>;
+  meters: PlantMeter[];
+  sums: PlantSum[];
+}
+
+/** The meter book: what is polled, and what was left out of it. */
+export interface MeterBook {
+  book: { kind: string; where: string };
+  meters: { id: string; is_polled: boolean; fault: string | null }[];
+  faults: { table: string; row: string; reason: string }[];
+}
+
+export interface MeterType {
+  name: string;
+  title: string;
+  kind: string;
+}
+
+export interface ReadValue {
+  quantity: string;
+  title: string;
+  unit: string;
+  value: number | null;
+}
+
+export interface FoundMeter {
+  unit: number;
+  framing: string;
+  type: string;
+  title: string;
+  identity: string | null;
+  values: ReadValue[];
+  score: number;
+}
+
+export interface MeterScan {
+  found: FoundMeter[];
+  tried: number | string[];
+}
+
+export interface TestRead {
+  values: ReadValue[];
+  faults: (string | { reason?: string; detail?: string })[];
 }

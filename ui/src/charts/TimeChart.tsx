@@ -5,6 +5,7 @@ import "uplot/dist/uPlot.min.css";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 
+import { phaseColours } from "../state/screen";
 import { isDark } from "../state/theme";
 import { attachGestures } from "./gestures";
 import { buildOptions, type TimeChartProps } from "./options";
@@ -16,7 +17,7 @@ export function TimeChart(props: TimeChartProps) {
   const latest = useRef(props);
   latest.current = props;
   const { width, height } = useExtent(box);
-  const dark = isDark.value;
+  const look = `${isDark.value} ${phaseColours.value}`;
   const shape = props.lines.map((line) => `${line.label}${line.isHidden ? 0 : 1}`).join("|");
 
   useEffect(() => {
@@ -34,7 +35,7 @@ export function TimeChart(props: TimeChartProps) {
       made.destroy();
       chart.current = null;
     };
-  }, [shape, props.unit, props.zone, props.span.start, props.span.end, dark, width, height]);
+  }, [shape, props.unit, props.zone, props.span.start, props.span.end, look, width, height]);
 
   useEffect(() => {
     chart.current?.setData(dataOf(latest.current));

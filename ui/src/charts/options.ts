@@ -6,7 +6,16 @@ import type { Span } from "../state/view";
 import { formatDecimal, scaleFor } from "../format/number";
 import type { Extent } from "./extent";
 import { widen } from "./gestures";
-import { type GapMark, drawEnds, drawGaps, drawInstant } from "./marks";
+import {
+  drawEndNames,
+  drawEnds,
+  drawGaps,
+  drawInstant,
+  drawZoneNames,
+  drawZones,
+  type GapMark,
+  type Zone,
+} from "./marks";
 import { colourOf, fade, type Role } from "./palette";
 import { tickLabel, ticksFor } from "./ticks";
 
@@ -26,6 +35,8 @@ export interface ChartLine {
   strength?: number;
   /** The lower edge of a band whose upper edge is the line before it. */
   closesBand?: boolean;
+  /** Written beside the dot at its newest value, so that colour is not the only name. */
+  endName?: string;
 }
 
 export interface TimeChartProps {
@@ -39,6 +50,10 @@ export interface TimeChartProps {
   /** One column a line, null where unknown. */
   columns: readonly (readonly (number | null)[])[];
   gaps?: readonly GapMark[];
+  /** Ranges of values behind the lines; the axis then reaches what `axis` says. */
+  zones?: readonly Zone[];
+  /** Values that the axis holds at least. */
+  axis?: readonly [number, number];
   /** Where the dotted line of the present stands [ms]. */
   present?: number | null;
   /** Least height; the chart fills its card [CSS px]. */
@@ -54,8 +69,9 @@ export interface TimeChartProps {
 /** A drag shorter than this is a click [CSS px]. */
 const SMALLEST_DRAG_PX = 8;
 const TICK_ROOM_PX = 46;
-const AXIS_PX = 42;
-const RIGHT_PX = 18;
+/** Room of the value axis and at the right end; what stands below a chart keeps to it [CSS px]. */
+export const AXIS_PX = 42;
+export const RIGHT_PX = 18;
 /** What a chart needs beside its plot, in width [CSS px]. */
 export const PLOT_MARGIN_PX = AXIS_PX + RIGHT_PX;
 
@@ -82,11 +98,16 @@ export function buildOptions(
       x: { time: true, range: () => [props().span.start / 1000, props().span.end / 1000] },
       y: {
         range: (_u, low, high) =>
-          yRange(
-            low,
-            high,
-            lines.some((line) => line.fill !== undefined),
-          ),
+          props().axis === undefined
+            ? yRange(
+                low,
+                high,
+                lines.some((line) => line.fill !== undefined),
+              )
+            : [
+                Math.min(props().axis?.[0] ?? 0, low ?? Infinity),
+                Math.max(props().axis?.[1] ?? 1, high ?? -Infinity),
+              ],
       },
     },
     axes: [
@@ -111,14 +132,22 @@ export function buildOptions(
     bands,
     cursor: cursorOf(props),
     hooks: {
-      drawClear: [(u) => drawGaps(u, props().gaps ?? [])],
+      drawClear: [
+        (u) => drawZones(u, props().zones ?? []),
+        (u) => drawGaps(u, props().gaps ?? []),
+      ],
       draw: [
         (u) => {
           drawAxisUnit(u, unit, font);
+          drawZoneNames(u, props().zones ?? []);
           drawInstant(u, props().present ?? null);
           drawEnds(
             u,
             props().lines.map((line) => line.hasEnd === true),
+          );
+          drawEndNames(
+            u,
+            props().lines.map((line) => line.endName ?? null),
           );
         },
       ],

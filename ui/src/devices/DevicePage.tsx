@@ -2,12 +2,9 @@
 
 import { useState } from "preact/hooks";
 
-import { apiPath } from "../api/client";
 import { useFetched } from "../api/fetching";
-import type { Bucket, Device, LatestValue, Readings } from "../api/types";
-import { Spark } from "../charts/Spark";
+import type { Device, LatestValue } from "../api/types";
 import { formatValue } from "../format/number";
-import { instantFields } from "../format/period";
 import { formatAge } from "../format/time";
 import { Card } from "../parts/Card";
 import { Link } from "../parts/Link";
@@ -15,17 +12,14 @@ import { Failed, Nothing, Waiting } from "../parts/States";
 import { PageHead } from "../shell/PageHead";
 import { RangeControl } from "../shell/RangeControl";
 import { nowMs, serverNow } from "../state/clock";
-import { deviceAgeS, isSilent } from "./age";
+import { DEVICE_REFRESH_S, deviceAgeS, isSilent } from "./age";
+import { DaySpark } from "./DaySpark";
 import { QuantityChart } from "./QuantityChart";
 import { KIND_WORDS } from "./tree";
 
-const REFRESH_MS = 5_000;
-const SPARK_REFRESH_MS = 300_000;
-const DAY_MS = 86_400_000;
-const QUARTER_MS = 900_000;
 
 export function DevicePage({ id }: { id: string }) {
-  const fetched = useFetched<Device>(`/api/devices/${encodeURIComponent(id)}`, REFRESH_MS);
+  const fetched = useFetched<Device>(`/api/devices/${encodeURIComponent(id)}`, DEVICE_REFRESH_S * 1000);
   const device = fetched.answer;
   // A device that vanishes or fails later keeps its last answer; the ages tell.
   if (device === null) {
@@ -46,7 +40,7 @@ export function DevicePage({ id }: { id: string }) {
 function Shown({ device }: { device: Device }) {
   const [chosen, setChosen] = useState<string | null>(null);
   const opened = device.quantities.find((one) => one.name === chosen) ?? null;
-  const silent = isSilent(device, (2 * REFRESH_MS) / 1000);
+  const silent = isSilent(device, 2 * DEVICE_REFRESH_S);
   nowMs.value;
   const age = deviceAgeS(device);
   return (
@@ -128,41 +122,7 @@ function QuantityRow({ device, quantity, isOpen, onOpen }: RowProps) {
         {formatValue(quantity.value, quantity.unit)}
         <small>{ageS === null ? "never" : `${formatAge(ageS)} ago`}</small>
       </span>
-      <DaySpark device={device} quantity={quantity} />
+      <DaySpark deviceId={device.id} quantity={quantity} />
     </button>
-  );
-}
-
-function DaySpark({ device, quantity }: { device: Device; quantity: LatestValue }) {
-  // Whole quarter hours, so that the address changes only when a new one begins.
-  const end = Math.ceil(serverNow() / QUARTER_MS) * QUARTER_MS;
-  const start = end - DAY_MS;
-  const fetched = useFetched<Readings<Bucket>>(
-    apiPath(`/api/devices/${encodeURIComponent(device.id)}/readings`, {
-      quantity: quantity.name,
-      ...instantFields(start, end),
-      interval: "15m",
-    }),
-    SPARK_REFRESH_MS,
-  );
-  if (fetched.answer === null) return <span class="spark" />;
-  const byTime = new Map(fetched.answer.points.map((point) => [Date.parse(point.t), point]));
-  const times: number[] = [];
-  const values: (number | null)[] = [];
-  for (let at = start; at < end; at += QUARTER_MS) {
-    const point = byTime.get(at);
-    times.push(at);
-    values.push(
-      point === undefined ? null : quantity.kind === "gauge" ? point.mean : point.increase,
-    );
-  }
-  return (
-    <Spark
-      times={times}
-      values={values}
-      start={start}
-      end={end}
-      label={`${quantity.title}, last 24 hours`}
-    />
   );
 }

@@ -6,6 +6,7 @@ import { useFetched } from "../api/fetching";
 import type { Device } from "../api/types";
 import { formatCount, formatCounted, formatValue } from "../format/number";
 import { formatAge } from "../format/time";
+import { ModbusCard } from "../modbus/ModbusCard";
 import { Card } from "../parts/Card";
 import { Link } from "../parts/Link";
 import { LongList } from "../parts/LongList";
@@ -83,6 +84,7 @@ export function DevicesPage() {
           />
         </Card>
       ))}
+      <ModbusCard />
     </>
   );
 }

@@ -5,8 +5,8 @@ import { useMemo, useRef, useState } from "preact/hooks";
 import { apiPath } from "../api/client";
 import { useFetched } from "../api/fetching";
 import type { LatestValue, QuantityChart } from "../api/types";
-import { useExtent, useSettled } from "../charts/extent";
-import { PLOT_MARGIN_PX, type ChartLine } from "../charts/options";
+import { refreshMs, useLastFor, usePixels } from "../charts/asking";
+import type { ChartLine } from "../charts/options";
 import { TimeChart } from "../charts/TimeChart";
 import { formatValue } from "../format/number";
 import { instantFields } from "../format/period";
@@ -16,36 +16,30 @@ import { Legend, type LegendEntry } from "../parts/Legend";
 import { Failed, Nothing, Waiting } from "../parts/States";
 import { zone } from "../state/catalogue";
 import { serverNow } from "../state/clock";
-import { isCurrent, shown, showsNow, showZoom, type Span } from "../state/view";
+import { isCurrent, shown, showsNow, showZoom } from "../state/view";
 import { fileNameOf, momentWithSeconds, roleOf, shownWords, ZoomHint } from "./chartWords";
 import { decimalsOf, LEVEL_WORDS, type Lines, linesOfChart } from "./lines";
 import type { QuantityChartProps } from "./quantityChartProps";
 
 const HEIGHT = 280;
-const FASTEST_REFRESH_MS = 5_000;
-const SLOWEST_REFRESH_MS = 30_000;
-const FEWEST_PIXELS = 100;
-const MOST_PIXELS = 4000;
-/** While a window is dragged to another size, nothing is asked. */
-const REST_MS = 200;
 /** A band alone would fade away in a spike that is one pixel wide: its edges are drawn too. */
 const EDGE = 0.35;
 const NO_LINES: Lines = { times: [], mean: [], low: [], high: [], count: [], gaps: [] };
 
-export function ExtremesChart({ device, quantity, actions }: QuantityChartProps) {
+export function ExtremesChart(props: QuantityChartProps) {
+  const { device, quantity, actions, testId = "quantity-chart", title = quantity.title } = props;
   const span = shown.value;
   const head = useRef<HTMLDivElement>(null);
-  const width = useSettled(useExtent(head).width, REST_MS);
-  const pixels = Math.min(MOST_PIXELS, Math.max(FEWEST_PIXELS, width - PLOT_MARGIN_PX));
+  const pixels = usePixels(head);
   const fetched = useFetched<QuantityChart>(
-    width === 0
+    pixels === null
       ? null
       : apiPath(`/api/devices/${encodeURIComponent(device.id)}/chart`, {
           quantity: quantity.name,
           ...instantFields(span.start, span.end),
           pixels,
         }),
-    showsNow.value ? refreshMs((span.end - span.start) / pixels) : 0,
+    showsNow.value && pixels !== null ? refreshMs((span.end - span.start) / pixels) : 0,
   );
   const answer = useLastFor(span, fetched.answer);
   const [cursor, setCursor] = useState<number | null>(null);
@@ -64,7 +58,7 @@ export function ExtremesChart({ device, quantity, actions }: QuantityChartProps)
   const level = answer?.level ?? "";
   return (
     <ChartCard
-      title={quantity.title}
+      title={title}
       aside={
         <>
           {shownWords()}
@@ -73,7 +67,7 @@ export function ExtremesChart({ device, quantity, actions }: QuantityChartProps)
           </span>
         </>
       }
-      testId="quantity-chart"
+      testId={testId}
       fileName={fileNameOf(device, quantity)}
       table={fetched.answer === null ? null : () => tableOf(lines, quantity)}
       legend={
@@ -102,30 +96,18 @@ export function ExtremesChart({ device, quantity, actions }: QuantityChartProps)
           columns={columns}
           gaps={lines.gaps}
           present={isCurrent.value ? serverNow() : null}
-          height={HEIGHT}
+          height={props.height ?? HEIGHT}
+          {...(props.zones === undefined ? {} : { zones: props.zones })}
+          {...(props.axis === undefined ? {} : { axis: props.axis })}
+          {...(props.syncKey === undefined ? {} : { syncKey: props.syncKey })}
           label={`${quantity.title} of ${device.name}. The table button shows the numbers.`}
           onCursor={setCursor}
           onZoom={showZoom}
         />
       )}
-      <ZoomHint />
+      {props.below ?? <ZoomHint />}
     </ChartCard>
   );
-}
-
-/** A pixel that is not over yet changes; nothing else does. */
-function refreshMs(pixelMs: number): number {
-  return Math.round(Math.min(SLOWEST_REFRESH_MS, Math.max(FASTEST_REFRESH_MS, pixelMs)));
-}
-
-/** While the answer for another zoom is on its way, the last one is drawn, as far as it reaches. */
-function useLastFor(span: Span, answer: QuantityChart | null): QuantityChart | null {
-  const last = useRef(answer);
-  if (answer !== null) last.current = answer;
-  const kept = last.current;
-  if (kept === null) return null;
-  const meets = Date.parse(kept.start) < span.end && Date.parse(kept.end) > span.start;
-  return meets ? kept : null;
 }
 
 function entriesOf(lines: Lines, cursor: number | null, quantity: LatestValue): LegendEntry[] {

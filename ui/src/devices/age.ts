@@ -1,6 +1,9 @@
 import { serverNow } from "../state/clock";
 import type { Device } from "../api/types";
 
+/** How often the page of a device asks for its values [s]. */
+export const DEVICE_REFRESH_S = 5;
+
 /** Age of a device's newest reading now [s], or null when it never reported. */
 export function deviceAgeS(device: Device): number | null {
   if (device.last_measured_at === null) return null;

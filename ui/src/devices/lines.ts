@@ -15,7 +15,7 @@ export interface Lines {
 }
 
 /** So many pixels without a value are no gap yet: a kept bucket may lie anywhere in its own. */
-const EMPTY_PIXELS = 2.5;
+export const EMPTY_PIXELS = 2.5;
 
 /** Lengths to which the length of a gap is rounded: it is not known better than to a pixel [s]. */
 const GAP_UNITS_S = [1, 5, 10, 30, 60, 300, 900, 3600];
@@ -86,10 +86,15 @@ function noLines(): Lines {
   return { times: [], mean: [], low: [], high: [], count: [], gaps: [] };
 }
 
-function breakLine(lines: Lines, start: number, end: number, knownToS: number): void {
+/** A gap whose length is told as well as it is known. */
+export function gapBetween(start: number, end: number, knownToS: number): GapMark {
   const unit = GAP_UNITS_S.find((one) => one >= knownToS) ?? 86_400;
   const durationS = Math.max(1, Math.round((end - start) / 1000 / unit)) * unit;
-  lines.gaps.push({ start, end, durationS });
+  return { start, end, durationS };
+}
+
+function breakLine(lines: Lines, start: number, end: number, knownToS: number): void {
+  lines.gaps.push(gapBetween(start, end, knownToS));
   push(lines, (lines.times.at(-1) ?? start) + 1, null, null, null, 0);
 }
 

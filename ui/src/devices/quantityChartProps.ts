@@ -3,10 +3,24 @@
 import type { ComponentChildren } from "preact";
 
 import type { Device, LatestValue } from "../api/types";
+import type { Zone } from "../charts/marks";
 
 export interface QuantityChartProps {
   device: Device;
   quantity: LatestValue;
   /** Buttons at the end of the legend. */
-  actions: ComponentChildren;
+  actions?: ComponentChildren;
+  /** Left out, the title of the quantity. */
+  title?: string;
+  testId?: string;
+  /** Least height [CSS px]. */
+  height?: number;
+  /** Ranges of values that are drawn behind the line. */
+  zones?: readonly Zone[];
+  /** Values that the axis holds at least. */
+  axis?: readonly [number, number];
+  /** Charts with the same key share their crosshair. */
+  syncKey?: string;
+  /** Stands below the chart in place of the hint how to zoom. */
+  below?: ComponentChildren;
 }

@@ -8,28 +8,42 @@ export interface TreeRow {
 }
 
 export function treeRows(devices: readonly Device[]): TreeRow[] {
-  const known = new Set(devices.map((device) => device.id));
-  const children = new Map<string | null, Device[]>();
-  for (const device of devices) {
+  return orderTree(
+    devices,
+    (device) => device.id,
+    (device) => device.parent,
+  ).map(({ item, depth }) => ({ device: item, depth }));
+}
+
+/** Items with their depth, each parent before its children. */
+export function orderTree<Item>(
+  items: readonly Item[],
+  idOf: (item: Item) => string,
+  parentOf: (item: Item) => string | null,
+): { item: Item; depth: number }[] {
+  const known = new Set(items.map(idOf));
+  const children = new Map<string | null, Item[]>();
+  for (const item of items) {
     // A parent that is not in the list leaves its children at the top rather than lost.
-    const parent = device.parent !== null && known.has(device.parent) ? device.parent : null;
+    const named = parentOf(item);
+    const parent = named !== null && known.has(named) ? named : null;
     const siblings = children.get(parent) ?? [];
-    siblings.push(device);
+    siblings.push(item);
     children.set(parent, siblings);
   }
-  const rows: TreeRow[] = [];
+  const rows: { item: Item; depth: number }[] = [];
   const seen = new Set<string>();
   const walk = (parent: string | null, depth: number) => {
-    for (const device of children.get(parent) ?? []) {
-      if (seen.has(device.id)) continue;
-      seen.add(device.id);
-      rows.push({ device, depth });
-      walk(device.id, depth + 1);
+    for (const item of children.get(parent) ?? []) {
+      if (seen.has(idOf(item))) continue;
+      seen.add(idOf(item));
+      rows.push({ item, depth });
+      walk(idOf(item), depth + 1);
     }
   };
   walk(null, 0);
-  // Devices that name each other as parents have no top: they still are shown.
-  for (const device of devices) if (!seen.has(device.id)) rows.push({ device, depth: 0 });
+  // Items that name each other as parents have no top: they still are shown.
+  for (const item of items) if (!seen.has(idOf(item))) rows.push({ item, depth: 0 });
   return rows;
 }
 

@@ -1,7 +1,5 @@
 /** Four numbers, each compared to something. */
 
-import type { ComponentChildren } from "preact";
-
 import { ageS, liveState, now } from "../api/live";
 import type { Energy } from "../api/types";
 import {
@@ -15,35 +13,10 @@ import {
 import { periodWords, previousWords } from "../format/period";
 import { formatAge, momentOf } from "../format/time";
 import { Amount } from "../parts/Amount";
+import { Tile } from "../parts/Tile";
 import { zone } from "../state/catalogue";
 import { serverNow } from "../state/clock";
 import { isCurrent, period } from "../state/view";
-
-/** Below this share of time with data a sum is named as incomplete. */
-const COMPLETE_COVERAGE = 0.98;
-
-interface TileProps {
-  title: string;
-  testId: string;
-  note: ComponentChildren;
-  isOld?: boolean;
-  /** Share of the time that has data, when it is not all of it. */
-  known?: number | null;
-  children: ComponentChildren;
-}
-
-function Tile({ title, testId, note, isOld, known, children }: TileProps) {
-  return (
-    <section class={`tile${isOld ? " old" : ""}`} aria-label={title} data-testid={testId}>
-      <h2>{title}</h2>
-      <p class="tile-value">
-        {children}
-        {known != null && known < COMPLETE_COVERAGE && <small>{formatShare(known)} known</small>}
-      </p>
-      <p class="tile-note">{note}</p>
-    </section>
-  );
-}
 
 export function Tiles({ energy }: { energy: Energy | null }) {
   const when = periodWords(period.value.range, isCurrent.value);

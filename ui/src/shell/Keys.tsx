@@ -19,6 +19,8 @@ const LIST: readonly [string, string][] = [
   ["Shift ← →", "move what is looked at"],
   ["Esc", "leave the zoom"],
   ["g h", "go to Home"],
+  ["g p", "go to Plant"],
+  ["g u", "go to Heat pump"],
   ["g d", "go to Devices"],
   ["g s", "go to Health"],
   ["a", "appearance: as system, light, dark"],
@@ -26,7 +28,15 @@ const LIST: readonly [string, string][] = [
 ];
 
 const RANGE_KEYS: Record<string, Range> = { d: "day", w: "week", m: "month", y: "year" };
-const GO_KEYS: Record<string, string> = { h: "/home", d: "/devices", s: "/health" };
+const GO_KEYS: Record<string, string> = {
+  h: "/home",
+  p: "/plant",
+  u: "/heatpump",
+  d: "/devices",
+  s: "/health",
+};
+/** Pages that show a period. */
+const PERIOD_PAGES = ["/", "/home", "/plant", "/heatpump"];
 let isGoing = false;
 
 function act(event: KeyboardEvent): void {
@@ -37,7 +47,7 @@ function act(event: KeyboardEvent): void {
   if (event.key === "?") isKeysOpen.value = !isKeysOpen.value;
   else if (isKeysOpen.value) return;
   else if (event.key === "a") nextTheme();
-  else if (path.value === "/home" || path.value === "/" || path.value.startsWith("/devices/"))
+  else if (PERIOD_PAGES.includes(path.value) || path.value.startsWith("/devices/"))
     actOnPeriod(event);
 }
 

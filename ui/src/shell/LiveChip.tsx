@@ -1,11 +1,29 @@
 /** Says how old the newest reading is, and whether it may pose as the present. */
 
-import { ageS, liveState, now } from "../api/live";
+import { ageS, type LiveState, liveState, now } from "../api/live";
+import type { Device } from "../api/types";
+import { DEVICE_REFRESH_S, deviceAgeS, isSilent } from "../devices/age";
 import { formatAge } from "../format/time";
+import { nowMs } from "../state/clock";
 
 export function LiveChip() {
-  const state = liveState.value;
-  const age = ageS.value;
+  return <AgeChip state={liveState.value} age={ageS.value} />;
+}
+
+/** The same of one device, on the page that is about it. */
+export function DeviceChip({ device }: { device: Device }) {
+  nowMs.value;
+  const silent = isSilent(device, 2 * DEVICE_REFRESH_S);
+  const isLost = liveState.value === "broken";
+  return (
+    <AgeChip
+      state={isLost ? "broken" : device.last_measured_at === null ? "empty" : silent ? "stale" : "live"}
+      age={deviceAgeS(device)}
+    />
+  );
+}
+
+function AgeChip({ state, age }: { state: LiveState; age: number | null }) {
   const words = wordsFor(state, age);
   return (
     <p

@@ -7,17 +7,19 @@ import { ThemeButton } from "./Rail";
 
 interface PageHeadProps {
   title: string;
+  /** Left out, the age of the newest reading of the site. */
+  chip?: ComponentChildren;
   children?: ComponentChildren;
 }
 
 /** The head of every page: where one is, how old the newest reading is, and the page's controls. */
-export function PageHead({ title, children }: PageHeadProps) {
+export function PageHead({ title, chip, children }: PageHeadProps) {
   return (
     <header class="page-head">
       <div class="page-title">
         <h1>{title}</h1>
         <SiteName title={title} />
-        <LiveChip />
+        {chip ?? <LiveChip />}
         <ThemeButton />
       </div>
       {children}

@@ -3,7 +3,7 @@
 import type { FunctionComponent } from "preact";
 
 import type { Site } from "../api/types";
-import { DevicesIcon, HealthIcon, HomeIcon } from "./icons";
+import { DevicesIcon, HealthIcon, HeatPumpIcon, HomeIcon, PlantIcon } from "./icons";
 
 export interface Entry {
   path: string;
@@ -14,6 +14,8 @@ export interface Entry {
 /** Recipes that have a page, in the order of the rail. */
 const RECIPE_ENTRIES: readonly (Entry & { recipe: string })[] = [
   { recipe: "home", path: "/home", title: "Home", Icon: HomeIcon },
+  { recipe: "plant", path: "/plant", title: "Plant", Icon: PlantIcon },
+  { recipe: "heatpump", path: "/heatpump", title: "Heat pump", Icon: HeatPumpIcon },
 ];
 
 export const SITE_ENTRIES: readonly Entry[] = [

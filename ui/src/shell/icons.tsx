@@ -16,6 +16,20 @@ export const HomeIcon = () => (
   </Icon>
 );
 
+export const PlantIcon = () => (
+  <Icon>
+    <path d="M4 20V10l5 3.5V10l5 3.5V5.5L16 4h2l1 1.5V20zM8 16.5h2M13.5 16.5h2" />
+  </Icon>
+);
+
+export const HeatPumpIcon = () => (
+  <Icon>
+    <rect x="3.5" y="5" width="17" height="14" rx="2.5" />
+    <circle cx="10" cy="12" r="4" />
+    <path d="M10 8v8M6.5 10l7 4M6.5 14l7-4M17.2 9v6" />
+  </Icon>
+);
+
 export const DevicesIcon = () => (
   <Icon>
     <rect x="4.5" y="4" width="15" height="16" rx="2.5" />

@@ -42,7 +42,14 @@ export const shown = computed<Span>(() => zoom.value ?? period.value);
 
 function show(fields: Record<string, string | null>, replace = false): void {
   const site = query.value.get("site");
-  navigate(addressOf(path.value, { site, ...fields }), { replace });
+  const device = query.value.get("device");
+  navigate(addressOf(path.value, { site, device, ...fields }), { replace });
+}
+
+/** Chooses the device that a page of several shows; what else the address holds stays. */
+export function showDevice(id: string | null): void {
+  const kept = Object.fromEntries(query.value);
+  navigate(addressOf(path.value, { ...kept, device: id }));
 }
 
 /** Shows a range at a date; today's own period keeps no date, so that it moves on at midnight. */

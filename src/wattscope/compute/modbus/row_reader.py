@@ -147,7 +147,7 @@ def show_cell(cell: object) -> str:
     """A cell in a message: short, on one line, with quotes where it is a text.
 
     >>> show_cell("abc"), show_cell(70000), show_cell("a" * 60)[-6:]
-    ("'abc'", '70000', "aaa...")
+    ("'abc'", '70000', 'aaa...')
     """
     shown = repr(cell) if isinstance(cell, str | bytes) else str(cell)
     return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."

@@ -5,6 +5,7 @@
     backup/
       backup.json       written last: SHA-256 of the rest of the file, then counts, sums, files
       registry.sqlite   sites, devices, series, quarantine, decisions
+      meters.db         Modbus meters and registers, where they are kept in the folder
       log/              records that the chunks do not hold, and those kept for repeats
       chunks/           the manifest and every file that it names
 
@@ -38,7 +39,7 @@ LOG_NAME = "log"
 CHUNKS_NAME = "chunks"
 _BLOCK = 1 << 20
 _HEAD, _BEHIND = b'{"checksum":"', b'",'
-_PATH = re.compile(r"registry\.sqlite|(chunks|log)/[A-Za-z0-9][A-Za-z0-9._-]*")
+_PATH = re.compile(r"registry\.sqlite|meters\.db|(chunks|log)/[A-Za-z0-9][A-Za-z0-9._-]*")
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 OnBytes = Callable[[int], None]

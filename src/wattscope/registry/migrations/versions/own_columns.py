@@ -13,34 +13,34 @@ down_revision = "0001"
 
 FIRST_FREE_ID = 1000
 METER_COLUMNS = (
-    sa.Column("description", sa.String(64)),
-    sa.Column("device", sa.String(128)),
-    sa.Column("kind", sa.String(32)),
-    sa.Column("site", sa.String(128)),
-    sa.Column("parent", sa.String(128)),
-    sa.Column("rating_w", sa.Float),
-    sa.Column("is_production", sa.Boolean),
-    sa.Column("is_direction_swapped", sa.Boolean),
-    sa.Column("framing", sa.String(16)),
-    sa.Column("baud", sa.Integer),
-    sa.Column("parity", sa.String(1)),
-    sa.Column("stop_bits", sa.Integer),
-    sa.Column("poll", sa.String(128)),
-    sa.Column("timeout_s", sa.Float),
-    sa.Column("is_enabled", sa.Boolean),
-    sa.Column("is_tid_ignored", sa.Boolean),
+    ("description", sa.String(64)),
+    ("device", sa.String(128)),
+    ("kind", sa.String(32)),
+    ("site", sa.String(128)),
+    ("parent", sa.String(128)),
+    ("rating_w", sa.Float),
+    ("is_production", sa.Boolean),
+    ("is_direction_swapped", sa.Boolean),
+    ("framing", sa.String(16)),
+    ("baud", sa.Integer),
+    ("parity", sa.String(1)),
+    ("stop_bits", sa.Integer),
+    ("poll", sa.String(128)),
+    ("timeout_s", sa.Float),
+    ("is_enabled", sa.Boolean),
+    ("is_tid_ignored", sa.Boolean),
 )
 ORDER_COLUMNS = (
-    sa.Column("word_order", sa.Integer),
-    sa.Column("byte_order", sa.Integer),
+    ("word_order", sa.Integer),
+    ("byte_order", sa.Integer),
 )
 VALUE_COLUMNS = (
-    sa.Column("value_type", sa.String(16)),
-    sa.Column("scale", sa.Float),
-    sa.Column("value_offset", sa.Float),
-    sa.Column("missing_value", sa.String(64)),
-    sa.Column("poll_group", sa.String(128)),
-    sa.Column("quantity", sa.String(64)),
+    ("value_type", sa.String(16)),
+    ("scale", sa.Float),
+    ("value_offset", sa.Float),
+    ("missing_value", sa.String(64)),
+    ("poll_group", sa.String(128)),
+    ("quantity", sa.String(64)),
 )
 
 
@@ -74,11 +74,11 @@ def _columns(table: str) -> dict[str, sa.engine.interfaces.ReflectedColumn]:
     return {one["name"]: one for one in sa.inspect(op.get_bind()).get_columns(table)}
 
 
-def _add(table: str, columns: Sequence[sa.Column[Any]]) -> None:
+def _add(table: str, columns: Sequence[tuple[str, Any]]) -> None:
     present = _columns(table)
-    for column in columns:
-        if column.name not in present:
-            op.add_column(table, column.copy())
+    for name, kind in columns:
+        if name not in present:
+            op.add_column(table, sa.Column(name, kind))
 
 
 def _number_registers_of_sqlite() -> None:

@@ -1,0 +1,1 @@
+"""Outputs: what is passed on to other systems."""

@@ -1,0 +1,49 @@
+"""Settings: one TOML file becomes frozen values, or a list of everything that is wrong with it.
+
+Each option has one spelling, one default and one description, all in ``tables``. An unknown key is
+an error that names the nearest valid one. Nothing here touches the network.
+"""
+
+from wattscope.settings.reading import MAX_FILE_BYTES, load_settings, parse_settings
+from wattscope.settings.tables import (
+    CHUNK_INTERVALS,
+    BrokerSettings,
+    DeviceSettings,
+    HeatPumpSettings,
+    IngestSettings,
+    MeterSettings,
+    NameSettings,
+    PrometheusSettings,
+    RegistrySettings,
+    RetentionSettings,
+    ScreenSettings,
+    ServerSettings,
+    Settings,
+    SiteSettings,
+    SourceSettings,
+    StorageSettings,
+    list_renames,
+)
+
+__all__ = [
+    "CHUNK_INTERVALS",
+    "MAX_FILE_BYTES",
+    "BrokerSettings",
+    "DeviceSettings",
+    "HeatPumpSettings",
+    "IngestSettings",
+    "MeterSettings",
+    "NameSettings",
+    "PrometheusSettings",
+    "RegistrySettings",
+    "RetentionSettings",
+    "ScreenSettings",
+    "ServerSettings",
+    "Settings",
+    "SiteSettings",
+    "SourceSettings",
+    "StorageSettings",
+    "list_renames",
+    "load_settings",
+    "parse_settings",
+]

@@ -1,0 +1,298 @@
+"""The tables of ``wattscope.toml``: each option has one spelling, one default, one description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from wattscope.compute.prometheus_renames import Rename
+from wattscope.core.time_grid import US_PER_HOUR
+
+MAX_INTERVAL_S = 366 * 24 * 3600
+MAX_DAYS = 36_525
+"""A hundred years [d]."""
+SOURCE_TYPES = ("mqtt", "modbus")
+PHASE_COLOURS = ("seed", "iec", "grey")
+CHUNK_INTERVALS = {"3h": 3 * US_PER_HOUR, "1d": 24 * US_PER_HOUR, "1w": 168 * US_PER_HOUR}
+"""Names of chunk intervals to their lengths [µs]."""
+
+
+class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[site]``: the place that devices belong to."""
+
+    id: str = "home"
+    """Name in exports and SQL."""
+    name: str = "Home"
+    """Name on the screen."""
+    time_zone: str = "UTC"
+    """IANA name; local days follow it."""
+    currency: str = "EUR"
+    """ISO 4217 code."""
+    latitude: float | None = None
+    """Degrees, north positive."""
+    longitude: float | None = None
+    """Degrees, east positive."""
+
+
+class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[server]``: the page and the API."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; another than loopback needs --expose-without-login."""
+    port: int = 8000
+    """TCP port."""
+
+
+class BrokerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[broker]``: the MQTT broker that sources without a url use."""
+
+    embedded: bool = True
+    """Start our own broker as a child process."""
+    host: str = "127.0.0.1"
+    """Address of the broker."""
+    port: int = 1883
+    """MQTT port."""
+
+
+class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[sources]]``: where messages come from."""
+
+    name: str = "mqtt"
+    """Name on the health page and in quarantine."""
+    type: str = "mqtt"
+    """Kind of source: mqtt or modbus."""
+    url: str | None = None
+    """mqtt://host:1883 or mqtts://host:8883; left out, the broker of [broker]."""
+    profiles: tuple[str, ...] = ()
+    """Which devices' messages to expect; names of files in profiles/ without ending."""
+    client_id: str = "wattscope"
+    """Name of the MQTT session; unique at the broker."""
+    username: str | None = None
+    """User at the broker."""
+    password: str | None = None
+    """Password at the broker; the settings file must be readable by its owner only."""
+    password_file: str | None = None
+    """File whose first line is the password; better than password."""
+    ca_file: str | None = None
+    """Certificate authority to trust instead of the system's."""
+    qos: int = 1
+    """Quality of service of the subscriptions: 0 or 1."""
+    poll: str = "10s"
+    """modbus: when meters that say nothing else are read: 10s, 1m, or a cron expression."""
+
+
+class RegistrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[registry]``: the tables in which Modbus meters and registers are described."""
+
+    url: str | None = None
+    """postgresql://user@host/database; left out, a SQLite file in the data folder."""
+    password_file: str | None = None
+    """File whose first line is the password of the database."""
+
+
+class MeterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[meters]]``: Modbus meters beside those in the tables of [registry]."""
+
+    id: str
+    """Name of its device in exports and SQL."""
+    host: str
+    """Name or address of the meter or its gateway, or a serial port such as /dev/ttyUSB0."""
+    type: str
+    """What it is: a profile such as sdm630, sunspec, or a type of the table registers."""
+    port: int = 502
+    """TCP port; many RS-485 gateways use 8899, 23 or 4196."""
+    unit: int = 1
+    """Unit identifier (slave address), 0 to 255."""
+    name: str | None = None
+    """Name on the screen; left out, the id."""
+    framing: str = "auto"
+    """auto, tcp, rtu_over_tcp, or rtu on a serial port."""
+    baud: int = 9600
+    """Speed of a serial port."""
+    parity: str = "N"
+    """Parity of a serial port: N, E or O."""
+    stop_bits: int = 1
+    """Stop bits of a serial port: 1 or 2."""
+    poll: str | None = None
+    """When it is read: 10s, 1m, a cron expression or a poll group; left out, as its source says."""
+    timeout_s: float = 1.0
+    """How long a reply may take [s]."""
+    kind: str | None = None
+    """meter, inverter, panel, battery, heat_pump, plug or sensor; left out, as its type says."""
+    parent: str | None = None
+    """Id of the device above it in the meter tree."""
+    rating_w: float | None = None
+    """Rated power [W]."""
+    is_production: bool | None = None
+    """Whether what it counts is generated; left out, as its type says."""
+    is_direction_swapped: bool = False
+    """Whether import and export are the other way round than its type says."""
+
+
+class DeviceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[devices]]``: what is known of a device beforehand."""
+
+    id: str
+    """The device's key in its topics or payloads."""
+    name: str | None = None
+    """Name on the screen; left out, the id."""
+    kind: str = "meter"
+    """meter, inverter, panel, battery, heat_pump, plug or sensor."""
+    parent: str | None = None
+    """Id of the device above it in the meter tree."""
+    rating_w: float | None = None
+    """Rated power [W]."""
+    interval_s: float | None = None
+    """Expected time between readings [s]; left out, the data tell."""
+    sampling: str = "instant"
+    """instant, or mean: each value is the mean over the interval that begins at its time."""
+    is_production: bool = False
+    """Whether what it counts is generated."""
+    is_direction_swapped: bool = False
+    """Whether import and export are the other way round than the profile says."""
+    rollover_wh: float | None = None
+    """Where its energy registers begin again at zero [Wh], such as 655360 for 16 bits of 10 Wh."""
+
+
+class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[storage.retention]]``: for how long values are kept; the first that fits counts."""
+
+    quantity: str
+    """Name or pattern of quantities, such as voltage_* or * for all."""
+    raw_days: float = 0.0
+    """Age at which measured values are removed, once their buckets are proved [d]; 0: never."""
+    level_1m_days: float = 0.0
+    """Age at which buckets of 1 minute of removed values go [d]; 0: never."""
+    level_15m_days: float = 0.0
+    """Likewise of 15 minutes [d]."""
+    level_1h_days: float = 0.0
+    """Likewise of 1 hour [d]."""
+    level_1d_days: float = 0.0
+    """Likewise of 1 local day [d]."""
+
+
+class StorageSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[storage]``: how readings are kept."""
+
+    durability: str = "full"
+    """full: fsync before a sender is told; relaxed: a power cut may cost the last moments."""
+    sync_interval_s: float = 1.0
+    """With relaxed: the most that a power cut or a crash of the machine may cost [s]."""
+    commit_ms: float = 10.0
+    """Longest time that a message waits for others to share an fsync [ms]; more spares SD cards."""
+    warn_free_mb: float | None = None
+    """Free space below which to warn [MB], 0: never; left out, 1000, or less on a small disk."""
+    min_free_mb: float | None = None
+    """Below this new data is refused [MB], 0: never; left out, 200, or less on a small disk."""
+    chunk: str = "1w"
+    """Span of a chunk file: 3h, 1d or 1w, longer is smaller; fixed when the data folder is made."""
+    tail_rows: int = 1_000_000
+    """Values in memory at which they are moved to chunk files."""
+    flush_minutes: float = 15.0
+    """Longest time until values are moved to chunk files [min]."""
+    memory_mb: int = 256
+    """Memory that the query engine may use [MB]."""
+    query_threads: int = 1
+    """Threads of one question; more are faster on large data and cost memory."""
+    scrub_days: float = 7.0
+    """How often every file is read and its checksum compared [d]; 0: never."""
+    retention: tuple[RetentionSettings, ...] = ()
+    """What is removed when it is old; left out, nothing ever is."""
+
+
+class IngestSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[ingest]``: what happens with the unknown."""
+
+    register_devices: bool = True
+    """Whether devices that are first heard of register themselves."""
+    max_series: int = 100_000
+    """More series than this are not made; their readings go to quarantine."""
+
+
+class NameSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[prometheus.names]``: names of your own, each with what it shows."""
+
+    device: str
+    """Id of the device."""
+    quantity: str
+    """What of it, such as active_power_w."""
+    unit: str | None = None
+    """Unit to show it in, such as kW; left out, that of the quantity."""
+
+
+class PrometheusSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[prometheus]``: a port for Prometheus alone, and names of your own."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; another than loopback needs --expose-without-login."""
+    port: int | None = None
+    """TCP port that answers /metrics and nothing else; left out, only the page's port does."""
+    names: dict[str, NameSettings] = {}
+    """Metrics by names of your own, beside the program's; see docs/prometheus.md."""
+
+
+class HeatPumpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[heat_pump]``: the page of a heat pump: its states and its colours."""
+
+    device: str | None = None
+    """Id of its meter; left out, the first device of kind heat_pump, else the main meter."""
+    standby_below_w: float = 20.0
+    """Below this power it stands by [W]."""
+    high_from_w: float = 2000.0
+    """From this power on it is under high load, or defrosts [W]."""
+    hysteresis: float = 0.1
+    """How far below a limit power must fall until the lower state counts, as a share of it."""
+    min_state_s: float = 60.0
+    """Less time than this is no state of its own [s]."""
+    power_green_w: float = 1000.0
+    """Up to this power the tile is green [W]."""
+    power_red_w: float = 2000.0
+    """Above this power the tile is red, between the two yellow [W]."""
+    frequency_hz: float = 50.0
+    """Frequency that the grid should have [Hz]."""
+    frequency_green_hz: float = 0.2
+    """Up to this deviation the frequency is green [Hz]."""
+    frequency_red_hz: float = 0.5
+    """Beyond this deviation it is red, between the two yellow [Hz]."""
+    power_factor_green: float = 0.85
+    """From here on the power factor is green."""
+    power_factor_red: float = 0.7
+    """Below it is red, between the two yellow."""
+
+
+class ScreenSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[screen]``: how pages look."""
+
+    phase_colours: str = "seed"
+    """Phases L1, L2, L3: seed (red, yellow, blue), iec (brown, black, grey) or grey."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    pages: tuple[str, ...] = ("home",)
+    """Pages that the menu shows."""
+    site: SiteSettings = SiteSettings()
+    server: ServerSettings = ServerSettings()
+    broker: BrokerSettings = BrokerSettings()
+    sources: tuple[SourceSettings, ...] = (SourceSettings(profiles=("xcel-itron", "shelly-gen2")),)
+    devices: tuple[DeviceSettings, ...] = ()
+    meters: tuple[MeterSettings, ...] = ()
+    registry: RegistrySettings = RegistrySettings()
+    storage: StorageSettings = StorageSettings()
+    ingest: IngestSettings = IngestSettings()
+    prometheus: PrometheusSettings = PrometheusSettings()
+
+    heat_pump: HeatPumpSettings = HeatPumpSettings()
+    screen: ScreenSettings = ScreenSettings()
+    simulate: dict[str, Any] = {}
+    """Settings of the recipe's simulator, for ``demo`` and ``simulate``."""
+
+
+def list_renames(settings: Settings) -> list[Rename]:
+    """The names of ``[prometheus.names]``."""
+    return [
+        Rename(name, one.device, one.quantity, one.unit)
+        for name, one in settings.prometheus.names.items()
+    ]
