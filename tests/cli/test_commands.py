@@ -19,7 +19,11 @@ from wattscope.stores.folder import DataFolder
 OPTIONS = {
     "demo": ["--data", "--host", "--port", "--mqtt-port", "--history", "--no-browser"],
     "run": ["--settings", "--data", "--host", "--port", "--mqtt-port", "--expose-without-login"],
-    "simulate": ["--url", "--count", "--interval", "--seed", "--history", "--data"],
+    "simulate": [
+        *("--url", "--count", "--interval", "--seed", "--history", "--data"),
+        *("--profile", "--port", "--unit", "--copies", "--framing", "--serial", "--fault"),
+        *("--gaps", "--baud", "--parity", "--turn-around"),
+    ],
     "subscribe": ["--url", "--profile", "--topic", "--count", "--settings"],
     "import": ["--profile", "--map", "--data", "--settings"],
     "replay": ["--code", "--data", "--settings"],

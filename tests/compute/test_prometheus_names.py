@@ -33,7 +33,7 @@ def quantity(name: str) -> Quantity:
     return found
 
 
-EVERY = [*QUANTITIES.values(), *map(quantity, STRINGS), quantity("flow_rate__l_min")]
+EVERY = [*QUANTITIES.values(), *map(quantity, STRINGS), quantity("flow_rate__l_per_min")]
 
 
 @pytest.mark.parametrize("one", EVERY, ids=lambda one: one.name)
@@ -101,7 +101,7 @@ def test_words_of_a_meter_become_labels_and_no_name() -> None:
     shown = expose_quantity(quantity("operating_hours_total__h"))
     assert shown.family.name == OWN_NAME
     assert shown.labels == (("quantity", "operating_hours_total"), ("unit", "h"))
-    assert expose_quantity(quantity("flow_rate__l_min")).labels[1] == ("unit", "l/min")
+    assert expose_quantity(quantity("flow_rate__l_per_min")).labels[1] == ("unit", "l/min")
     assert expose_quantity(quantity("valve__1")).labels[1] == ("unit", "1")
 
 
@@ -199,7 +199,7 @@ def test_counter_is_typed_as_one_and_answers_under_the_old_name_too() -> None:
         ([Rename("wattscope_x", "a", "active_power_w")], "the program's own"),
         ([Rename("x", "a", "activ_power_w")], "did you mean active_power_w"),
         ([Rename("x", "a", "active_power_w", "kWh")], "valid are GW, MW, W, kW, mW"),
-        ([Rename("x", "a", "flow__l_min", "m3/h")], "valid are l/min"),
+        ([Rename("x", "a", "flow__l_per_min", "m3/h")], "valid are l/min"),
         ([Rename("x_total", "a", "active_power_w")], "only counters end in _total"),
         (
             [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ LIMITS = StateLimits(20.0, 2000.0, 0.1, 60 * US_PER_S)
 RULE = SeriesRule(QuantityKind.GAUGE, Sampling.INSTANT, STEP_US, is_power=True, is_energy=False)
 
 
-def sample(powers: list[float | None], step_us: int = STEP_US) -> Batch:
+def sample(powers: Sequence[float | None], step_us: int = STEP_US) -> Batch:
     """One value a step; None is no reading, NaN one that is marked missing."""
     known = [(at * step_us, power) for at, power in enumerate(powers) if power is not None]
     value = np.array([power for _, power in known], np.float64)
@@ -42,7 +43,7 @@ def sample(powers: list[float | None], step_us: int = STEP_US) -> Batch:
     )
 
 
-def find(powers: list[float | None], limits: StateLimits = LIMITS) -> list[Stretch]:
+def find(powers: Sequence[float | None], limits: StateLimits = LIMITS) -> list[Stretch]:
     return find_stretches(cut_cells(sample(powers), RULE), limits)
 
 

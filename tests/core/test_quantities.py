@@ -32,9 +32,6 @@ SUFFIXES = {
     "°": "_deg",
 }
 
-STORAGE = {"energy_capacity_wh", "energy_stored_wh"}
-"""Energies that a battery holds, which rise and fall."""
-
 
 @pytest.mark.parametrize("name", QUANTITIES)
 def test_name_ends_in_its_unit(name: str) -> None:
@@ -81,8 +78,14 @@ def test_power_integrates_and_energy_counts() -> None:
     for quantity in QUANTITIES.values():
         if quantity.is_power:
             assert quantity.kind is QuantityKind.GAUGE
-        if quantity.is_energy and quantity.name not in STORAGE:
+        if quantity.is_energy:
             assert quantity.kind is not QuantityKind.GAUGE
+
+
+@pytest.mark.parametrize("name", ["energy_capacity_wh", "energy_stored_wh"])
+def test_energy_that_a_battery_holds_counts_nothing(name: str) -> None:
+    assert QUANTITIES[name].kind is QuantityKind.GAUGE
+    assert not QUANTITIES[name].is_energy
 
 
 @pytest.mark.parametrize("stem", ["active_power", "voltage", "current", "energy_import"])
@@ -123,7 +126,7 @@ def test_string_of_an_inverter_is_like_all_of_them(name: str, whole: str, title:
     [
         *("", "voltage", "dc_power_s0_w", "dc_power_s65_w", "dc_power_s01_w", "dc_power_s1_v"),
         *("dc_power_s1", "ac_power_s1_w", "__w", "Flow__l", "1a__w", "a__", "a__b__c d", "x__a/b"),
-        *("a" * 41 + "__w", "a__" + "u" * 13, "a__b_c_d", "dc_power_s1_w\n", "a__w\n"),
+        *("a" * 41 + "__w", "a__" + "u" * 13, "a__b_c_d_e_f", "dc_power_s1_w\n", "a__w\n"),
     ],
 )
 def test_name_that_is_no_quantity_is_none(name: str) -> None:
@@ -134,12 +137,12 @@ def test_name_that_is_no_quantity_is_none(name: str) -> None:
 @pytest.mark.parametrize(
     ("measurement", "unit", "name", "shown", "title"),
     [
-        ("Flow Rate", "l/min", "flow_rate__l_min", "l/min", "Flow rate"),
-        ("test_measurement", "test_u", "test_measurement__test_u", "test/u", "Test measurement"),
+        ("Flow Rate", "l/min", "flow_rate__l_per_min", "l/min", "Flow rate"),
+        ("test_measurement", "test_u", "test_measurement__test_u", "test_u", "Test measurement"),
         ("Valve", "", "valve__1", "", "Valve"),
         ("Valve", "%", "valve__%", "%", "Valve"),
         ("outdoor", " °C ", "outdoor__°C", "°C", "Outdoor"),
-        ("a--b (c)", "m³/h", "a_b_c__m³_h", "m³/h", "A b c"),
+        ("a--b (c)", "m³/h", "a_b_c__m³_per_h", "m³/h", "A b c"),
     ],
 )
 def test_quantity_of_a_meters_own_holds_its_unit_in_its_name(

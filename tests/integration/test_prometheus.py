@@ -28,7 +28,7 @@ VALUES = {
     "energy_total_l3_wh": 334_000.0,
     "frequency_hz": 50.02,
     "power_factor": 0.93,
-    "flow_rate__l_min": 11.5,
+    "flow_rate__l_per_min": 11.5,
 }
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.program import Program, kept, wait_until
-from tests.cli.invocation import invoke
+from tests.cli.invocation import end_child, invoke, start_child
 from tests.integration.scraped import get
 from tests.servers import LOOPBACK, find_free_port
 
@@ -65,3 +66,59 @@ def test_host_that_others_can_reach_needs_the_flag(tmp_path: Path, host: str) ->
     assert outcome.status == 78
     assert "--expose-without-login" in outcome.last_line()
     assert not (tmp_path / "data").exists()
+
+
+HEAT_PUMP = """
+[broker]
+embedded = false
+
+[[sources]]
+type = "modbus"
+poll = "1s"
+
+[[meters]]
+id = "heatpump"
+host = "127.0.0.1"
+port = {meter}
+unit = 2
+type = "wago-879-30xx"
+framing = "rtu_over_tcp"
+
+[prometheus]
+port = {port}
+
+[prometheus.names]
+wago_power_L1_kw = {{ device = "heatpump", quantity = "active_power_l1_w", unit = "kW" }}
+"""
+
+
+def test_meter_that_fails_to_answer_disappears_from_the_scrape(tmp_path: Path) -> None:
+    """A WAGO meter behind a gateway is read each second; then its gateway is switched off."""
+    meter_port, port = find_free_port(), find_free_port()
+    words = ["simulate", "modbus", "--profile", "wago-879-30xx", "--port", str(meter_port)]
+    words += ["--unit", "2", "--framing", "rtu_over_tcp"]
+    settings = HEAT_PUMP.format(meter=meter_port, port=port)
+    with contextlib.ExitStack() as stack:
+        gateway = start_child(words, tmp_path / "gateway.txt")
+        stack.callback(end_child, gateway)
+        program = stack.enter_context(kept(Program(tmp_path, settings)))
+        program.start()
+        wait_until(lambda: read_names(port) >= NAMES, "the meter is read")
+        end_child(gateway)
+        wait_until(lambda: not read_names(port) & NAMES, "its values are gone", 60)
+        status, text = get(port, "/metrics")
+        assert status == 200
+        assert 'wattscope_device_up{site="home",device="heatpump"} 0.0' in text
+
+
+NAMES = {"wago_power_L1_kw", "wattscope_phase_active_power_watts", "wattscope_frequency_hertz"}
+
+
+def read_names(port: int) -> set[str]:
+    """Names that have a sample of the meter now; none before the port answers."""
+    try:
+        _, text = get(port, "/metrics")
+    except OSError:
+        return set()
+    samples = [one for one in text.splitlines() if 'device="heatpump"' in one or one[:4] == "wago"]
+    return {re.split(r"[{ ]", one)[0] for one in samples}

@@ -13,7 +13,7 @@ from wattscope.core.quantities import find_quantity
 from wattscope.core.reading import Quality, build_batch
 from wattscope.core.topology import Device, DeviceKind, Series
 from wattscope.live.memory_view import MemoryView
-from wattscope.outputs.prometheus import DeviceMetrics
+from wattscope.outputs.prometheus import GRACE_US, DeviceMetrics
 
 NOW_US = 1_767_225_600_000_000
 S = 1_000_000
@@ -208,12 +208,17 @@ def test_renamed_series_disappears_with_its_device(book: ListedBook, live: Memor
 def test_unknown_device_is_said_once_with_the_nearest_and_found_when_it_comes(
     book: ListedBook, live: MemoryView
 ) -> None:
-    metrics = make(book, live, replace(POWER, device="wagoo"))
+    metrics = make(book, live, replace(POWER, device="wagoo"), replace(ENERGY, device="wagoo"))
     with structlog.testing.capture_logs() as logs:
+        # A device may still be on its way a moment after the start.
+        metrics.render(NOW_US)
+        assert logs == []
         for _ in range(3):
             book.add("sdm", "voltage_v")
-            metrics.render(NOW_US)
-    assert [(log["name"], log["did_you_mean"]) for log in logs] == [("wago_power_total_kw", "wago")]
+            metrics.render(NOW_US + GRACE_US)
+    assert [(log["names"], log["did_you_mean"]) for log in logs] == [
+        ([POWER.name, ENERGY.name], "wago")
+    ]
     book.add("wagoo", "active_power_w")
     say(live, len(book.series), 5.0)
     assert scrape(metrics)["wago_power_total_kw", ""] == 0.005

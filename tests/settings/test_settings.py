@@ -310,3 +310,35 @@ def test_window_and_watermarks_can_be_set() -> None:
     storage = parse_settings(text).storage
     assert (storage.commit_ms, storage.sync_interval_s) == (0, 0.5)
     assert (storage.min_free_mb, storage.warn_free_mb) == (0, 5000)
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        (
+            "standby_below_w = 3000",
+            "heat_pump.standby_below_w: must be above 0 and below high_from_w",
+        ),
+        ("power_green_w = 0", "heat_pump.power_green_w: must be above 0 and below power_red_w"),
+        (
+            "frequency_red_hz = 0.1",
+            "heat_pump.frequency_green_hz: must be above 0 and below frequency_red_hz",
+        ),
+        (
+            "power_factor_red = 0.9",
+            "heat_pump.power_factor_red: must be above 0 and below power_factor_green",
+        ),
+        ("power_factor_green = 1.2", "heat_pump.power_factor_green: must be at most 1"),
+        ("hysteresis = 1.0", "heat_pump.hysteresis: must be a share, from 0 to below 1"),
+        ("min_state_s = -1.0", "heat_pump.min_state_s: must be between 0 and 3600"),
+        ("high_from_w = nan", "heat_pump.standby_below_w: must be above 0 and below high_from_w"),
+    ],
+)
+def test_limits_of_a_heat_pump_that_cannot_be_meant_are_refused(line: str, fault: str) -> None:
+    assert fault in faults_of(f"[heat_pump]\n{line}\n")
+
+
+def test_unknown_colours_of_phases_are_refused() -> None:
+    [fault] = faults_of('[screen]\nphase_colours = "rainbow"\n')
+    assert fault == "screen.phase_colours: 'rainbow' is not seed, iec, grey"
+    assert parse_settings('[screen]\nphase_colours = "iec"\n').screen.phase_colours == "iec"

@@ -9,8 +9,12 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from wattscope.compute.modbus.frames import Fault, Refusal
+from wattscope.compute.modbus.image import Block
 from wattscope.compute.modbus.map_file import is_register_map, parse_register_map
+from wattscope.compute.modbus.sunspec import decode_models, plan_models, walk_chain
 from wattscope.compute.modbus.values import decode_value, encode_value, make_block_reader
+from wattscope.core.findings import Rejection
 from wattscope.core.registers import ByteOrder, Register, RegisterMap, RegisterType
 from wattscope.core.time_grid import US_PER_S
 from wattscope.registry.profile_library import ProfileLibrary
@@ -102,10 +106,23 @@ def test_a_meter_of_every_profile_is_read_as_its_model_says(register_map: Regist
     for register in register_map.registers:
         raw = bank.read(register.function, register.address, register.type.n_registers, NOW_US)
         assert raw is not None
+        assert raw == encode_value(values[register.quantity], register), register.quantity
         told, expected = decode_value(raw, register), values[register.quantity]
         step = 0.0 if register.type.is_float else abs(register.factor)
         assert told == pytest.approx(expected, rel=1e-6, abs=0.51 * step), register.quantity
         assert as_read(np.array([expected]), register)[0] == told, register.quantity
+
+
+@pytest.mark.parametrize("register_map", MAPS, ids=lambda one: one.name)
+def test_extremes_and_nothing_are_told_as_single_registers_tell_them(
+    register_map: RegisterMap,
+) -> None:
+    for value in (math.nan, 1e300, -1e300, -0.0):
+        values = dict.fromkeys((one.quantity for one in register_map.registers), value)
+        bank = RegisterBank(register_map, lambda _, told=values: told)
+        for one in register_map.registers:
+            raw = bank.read(one.function, one.address, one.type.n_registers, 0)
+            assert raw == encode_value(value, one), (one.quantity, value)
 
 
 @pytest.mark.parametrize("order", list(ByteOrder))
@@ -208,6 +225,42 @@ def test_an_inverter_tells_its_values_with_their_scale_factors() -> None:
     assert struct.unpack_from(">H", strings, 12)[0] == 2
     assert struct.unpack_from(">H", strings, 2 * (8 + 20 + 11))[0] == 4310
     assert b"String 2" in strings
+
+
+@pytest.mark.parametrize("models", [INVERTER, FLOAT_INVERTER, METER])
+def test_the_program_reads_from_a_device_what_a_past_of_it_would_say(
+    models: tuple[int, ...],
+) -> None:
+    values = {quantity: 40.0 + number for number, quantity in enumerate(points_of(models))} | {
+        "power_factor": 0.97,
+        "operating_state": 4.0,
+        "event_flags": 0.0,
+    }
+    bank = SunSpecBank(models, lambda _: values, serial="7")
+    walk = walk_chain(1)
+    reply: bytes | Refusal | None = None
+    while True:
+        try:
+            request = next(walk) if reply is None else walk.send(reply)
+        except StopIteration as end:
+            chain = end.value
+            break
+        told = bank.read(request.function, request.address, request.count, 0)
+        reply = Refusal(Fault.EXCEPTION, code=2) if told is None else told
+    assert chain.fault == ""
+    blocks = [
+        Block(one.function, one.address, bank.read(one.function, one.address, one.count, 0) or b"")
+        for one in plan_models(chain, 1)
+    ]
+    decoded = decode_models(blocks)
+    assert not isinstance(decoded, Rejection)
+    found = dict(zip(*decoded, strict=True))
+    expected = {
+        quantity: float(as_read_point(np.array([values[quantity]]), point)[0])
+        for quantity, point in points_of(models).items()
+    }
+    assert set(found) == set(expected)
+    assert found == pytest.approx(expected)
 
 
 def test_an_accumulator_begins_again_and_never_tells_a_bound() -> None:

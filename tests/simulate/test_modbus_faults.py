@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -48,11 +50,25 @@ def test_mixtures_share_their_rate() -> None:
     every, told = parse_faults(["any:0.5"]), parse_faults(["told:0.5"])
     assert every is not None
     assert told is not None
-    assert set(every.rates) == set(FAULTS)
-    assert set(told.rates) == set(FAULTS) - UNTOLD
+    assert set(every.rates) == set(FAULTS) - {"bad_crc"}
+    assert set(told.rates) == set(FAULTS) - {"bad_crc"} - UNTOLD
     assert every.total == pytest.approx(0.5)
     assert told.total == pytest.approx(0.5)
     assert parse_faults([]) is None
+
+
+def test_a_mixture_holds_what_the_framing_can_tell() -> None:
+    mixes = [parse_faults(["told"], framing) for framing in (Framing.RTU_OVER_TCP, Framing.RTU)]
+    over_tcp, serial = (set() if mix is None else set(mix.rates) for mix in mixes)
+    assert "bad_crc" in over_tcp & serial
+    assert not {"late", "previous", "slow", "zero_transaction"} & (over_tcp | serial)
+    assert over_tcp - serial == {"half_open", "reset", "accept_close", "refused"}
+
+
+def test_the_page_of_virtual_meters_lists_every_fault_and_what_it_does() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "simulating.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| `(\w+)` \| (.+?) \| (?:yes|no|TCP only)", page, re.MULTILINE))
+    assert told == {name: kind.words for name, kind in FAULTS.items()}
 
 
 @pytest.mark.parametrize("words", [["silnet"], ["silent:often"], ["silent:0"], ["silent", "late"]])

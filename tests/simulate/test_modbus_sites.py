@@ -29,8 +29,6 @@ from wattscope.simulate.plant import (
     HALL_B,
     INVERTER,
     OFFICE,
-    TEST_QUANTITY,
-    TESTER,
     Plant,
     PlantSimulation,
 )
@@ -57,19 +55,13 @@ def _power(table: Table) -> FloatColumn:
     return table["active_power_w"] if "active_power_w" in table else -table["production_power_w"]
 
 
-def _tables(model: SiteModel, instants: Int64Column) -> dict[str, Table]:
-    tables = model.tables_at(instants)
-    tables.pop(TESTER, None)
-    return tables
-
-
 @pytest.mark.parametrize("model", [HEAT_PUMP, PLANT], ids=["heatpump", "plant"])
 @settings(max_examples=12, deadline=None)
 @given(start_s=SECONDS)
 def test_phases_add_up_and_current_and_factor_follow_from_power(
     model: SiteModel, start_s: int
 ) -> None:
-    for table in _tables(model, _grid(start_s, 600, 7)).values():
+    for table in model.tables_at(_grid(start_s, 600, 7)).values():
         if "active_power_w" not in table:
             continue
         phases = sum(table[f"active_power_{phase}_w"] for phase in PHASES)
@@ -100,26 +92,17 @@ def test_phases_add_up_and_current_and_factor_follow_from_power(
 @settings(max_examples=8, deadline=None)
 @given(start_s=SECONDS)
 def test_registers_are_the_integral_of_power_and_only_grow(model: SiteModel, start_s: int) -> None:
-    instants = _grid(start_s // SLOT_S * SLOT_S, 8 * 3600 + 1, SLOT_S)
-    for table in _tables(model, instants).values():
-        for name, column in table.items():
-            if name.startswith(("energy", "reactive_energy")):
-                assert (np.diff(column) >= 0).all(), name
-        gained = {
-            name: table[name][-1] - table[name][0]
-            for name in ("energy_import_wh", "energy_export_wh", "energy_production_wh")
-            if name in table
-        }
-        net_wh = gained.get("energy_import_wh", 0.0) - gained.get(
-            "energy_export_wh", gained.get("energy_production_wh", 0.0)
-        )
-        integral_wh = _power(table)[:-1].sum() * SLOT_S / 3600
-        assert net_wh == pytest.approx(integral_wh, abs=7.0)
+    _check_registers(model, _grid(start_s // SLOT_S * SLOT_S, 8 * 3600 + 1, SLOT_S))
+
+
+@pytest.mark.parametrize("model", [HEAT_PUMP, PLANT], ids=["heatpump", "plant"])
+def test_registers_go_on_over_midnight(model: SiteModel) -> None:
+    _check_registers(model, _grid(82_800, 3 * 86_400 + 1, SLOT_S))
 
 
 @pytest.mark.parametrize("model", [HEAT_PUMP, PLANT], ids=["heatpump", "plant"])
 def test_energies_of_the_phases_are_the_energy_of_all(model: SiteModel) -> None:
-    for table in _tables(model, _grid(3 * 86_400, 7200, 60)).values():
+    for table in model.tables_at(_grid(3 * 86_400, 7200, 60)).values():
         for stem in ("energy_import", "energy_export", "energy_total"):
             if f"{stem}_l1_wh" in table:
                 phases = sum(table[f"{stem}_{phase}_wh"] for phase in PHASES)
@@ -201,13 +184,12 @@ def test_power_factor_is_low_in_standby_and_high_under_load() -> None:
     assert factor[state == State.COMPRESSOR].mean() > 0.93
 
 
-@settings(max_examples=10, deadline=None)
-@given(start_s=SECONDS)
-def test_sub_meters_never_add_up_to_more_than_comes_in(start_s: int) -> None:
-    tables = PLANT.tables_at(_grid(start_s, 3600, 30))
+def test_sub_meters_never_add_up_to_more_than_comes_in() -> None:
+    tables = PLANT.tables_at(_grid(0, 8 * 86_400, 120))
     loads = sum(tables[name]["active_power_w"] for name in LOADS)
     comes_in = tables[FEED]["active_power_w"] + tables[INVERTER]["production_power_w"]
-    assert (comes_in - loads > 100).all()
+    unmetered = comes_in - loads
+    assert 0.24 * 3000 < unmetered.min() < unmetered.max() < 1.01 * 3000
 
 
 def test_a_plant_works_in_its_shifts_and_gives_to_the_grid_on_a_sunny_sunday() -> None:
@@ -231,7 +213,8 @@ def test_a_plant_works_in_its_shifts_and_gives_to_the_grid_on_a_sunny_sunday() -
 
 
 def test_the_seeds_meter_is_random_and_fits_its_register() -> None:
-    column = PLANT.tables_at(_grid(0, 3600, 1))[TESTER][TEST_QUANTITY]
+    model = AnyMeter(read_map("virtual_modbustcp", ProfileLibrary()), seed=1)
+    column = model.tables_at(_grid(0, 3600, 1))[ID]["test_measurement__test_u"]
     assert len(np.unique(column)) > 500
     assert column.min() >= 0
     assert column.max() <= 1000
@@ -304,3 +287,21 @@ def test_wrong_settings_are_all_told_at_once() -> None:
         HeatPumpSimulation(compressor_low_w=2000, compressor_high_w=1000)
     with pytest.raises(SettingsError, match="no simulator"):
         build_simulator("castle", parse_settings(""), ProfileLibrary())
+
+
+def _check_registers(model: SiteModel, instants: Int64Column) -> None:
+    """Over whole slots, what the registers gain is the energy of the power [Wh]."""
+    for table in model.tables_at(instants).values():
+        for name, column in table.items():
+            if name.startswith(("energy", "reactive_energy")):
+                assert (np.diff(column) >= 0).all(), name
+        gained = {
+            name: table[name][-1] - table[name][0]
+            for name in ("energy_import_wh", "energy_export_wh", "energy_production_wh")
+            if name in table
+        }
+        net_wh = gained.get("energy_import_wh", 0.0) - gained.get(
+            "energy_export_wh", gained.get("energy_production_wh", 0.0)
+        )
+        integral_wh = _power(table)[:-1].sum() * SLOT_S / 3600
+        assert net_wh == pytest.approx(integral_wh, abs=7.0)

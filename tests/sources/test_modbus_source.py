@@ -23,7 +23,7 @@ from wattscope.core.registers import Register, RegisterMap, RegisterType
 from wattscope.core.topology import Device, DeviceKind
 from wattscope.ports import RawMessage
 from wattscope.sources.modbus import ModbusOptions, ModbusSource
-from wattscope.sources.modbus_unit import Unit, UnitState
+from wattscope.sources.modbus_unit import FIRST_PATIENCE, Unit, UnitState
 
 pytestmark = pytest.mark.integration
 
@@ -173,11 +173,32 @@ async def test_a_range_that_is_refused_is_found_and_left_out() -> None:
         assert route is not None
         reading = only_reading(route.decode(running.messages[1]))
         assert set(reading.quantities) == set(NAMES) - {"voltage_l3_v"}
+        await running.until(lambda: bool(running.unit("m").refusals.absent))
         asked = len(peer.requests)
-        await running.until(lambda: running.count("m") >= 6)
+        enough = running.count("m") + 4
+        await running.until(lambda: running.count("m") >= enough)
         later = peer.requests[asked:]
         assert all(not {4, 5} & set(words_for(request)) for request in later)
-        assert running.unit("m").counts.faults[Fault.EXCEPTION] <= 4
+        assert running.unit("m").counts.faults[Fault.EXCEPTION] <= 8
+
+
+async def test_a_refusal_of_a_moment_takes_no_register_away_for_good() -> None:
+    n_asked = 0
+
+    async def reply(request: bytes, writer: asyncio.StreamWriter) -> None:
+        nonlocal n_asked
+        n_asked += 1
+        is_moody = n_asked in {1, 3}
+        writer.write(refuse(request, 2) if is_moody else tcp_reply(request, words_for(request)))
+
+    async with run_peer(reply) as peer, run_source(meter("m", peer.port)) as running:
+        await running.until(lambda: running.count("m") >= FIRST_PATIENCE + 4)
+        assert not running.unit("m").refusals.absent
+        assert not running.unit("m").refusals.cuts
+        route = running.router.find("modbus/m")
+        assert route is not None
+        assert set(only_reading(route.decode(running.messages[-1])).quantities) == set(NAMES)
+        assert words_for(peer.requests[-1]) == list(range(12)), "read as a whole again"
 
 
 async def test_a_unit_that_refuses_everything_says_so() -> None:

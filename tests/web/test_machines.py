@@ -229,6 +229,16 @@ def test_phases_and_their_imbalance(works: Application) -> None:
     assert rows["current"]["imbalance"] is None
 
 
+def test_age_of_a_site_without_a_main_meter_is_that_of_its_newest_reading(
+    works: Application,
+) -> None:
+    now = works.get("/api/insights/now")
+    assert now["at"] == "2026-03-10T14:00:00Z"
+    assert not now["is_stale"]
+    # It is no balance of the site: nothing is known of what comes from the grid.
+    assert now["grid_w"] is now["home_w"] is None
+
+
 def test_settings_of_the_pages(works: Application) -> None:
     answer = works.get("/api/pages/settings")
     assert answer["phase_colours"] == "seed"

@@ -47,6 +47,7 @@ OPERATIONS = (
     "DELETE /api/insights/counter-steps",
     "GET /api/health",
     "GET /api/topics",
+    "GET /api/reports/daily",
     "GET /api/quarantine",
     "POST /api/sql",
     "GET /api/meters",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from wattscope.assembly.meter_fleet import FleetSource
 from wattscope.compute.modbus.frames import ReadRequest, Refusal
 from wattscope.compute.modbus.plausibility import judge_profile
 from wattscope.core.errors import QueryError
-from wattscope.core.fleet import Endpoint, Framing, Line
+from wattscope.core.fleet import MAX_UNIT, Endpoint, Framing, Line
 from wattscope.core.registers import RegisterMap
 from wattscope.sources.modbus_link import OpenWire
 from wattscope.sources.modbus_scan import (
@@ -25,6 +26,7 @@ from wattscope.sources.modbus_scan import (
 )
 
 SUNSPEC = "sunspec"
+_UNITS = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,29 @@ class Commission:
         )
         return scan(plan, _judge, self._open_wire)
 
+    async def list_units(
+        self, host: str, port: int | None, units: str | None
+    ) -> tuple[list[FoundUnit], int]:
+        """The units that answer at a host, and how many places were tried.
+
+        Raises:
+            QueryError: The units are none.
+        """
+        found, n_tried = [], 0
+        async for step in self.scan(host, port=port, units=parse_units(units)):
+            if isinstance(step, FoundUnit):
+                found.append(step)
+            else:
+                n_tried += 1
+        return found, n_tried
+
+    async def read_values(
+        self, host: str, port: int, framing: str, unit: int, type_name: str
+    ) -> tuple[Mapping[str, float], tuple[str, ...]]:
+        """``test_read`` of what a person typed."""
+        read = await self.test_read(build_endpoint(host, port, framing), unit, type_name)
+        return read.values, read.faults
+
     async def test_read(self, endpoint: Endpoint, unit: int, type_name: str) -> TestRead:
         """Read a unit once as a type.
 
@@ -128,6 +153,49 @@ def build_endpoint(
     if host.startswith("/dev/") or host.upper().startswith("COM"):
         return Endpoint(host, 0, Framing.RTU, Line(baud))
     return Endpoint(host, 502 if port is None else port, wanted)
+
+
+def parse_address(text: str) -> tuple[str, int | None]:
+    """Host and port of ``host``, ``host:port`` or ``[IPv6]:port``; a path of a serial port whole.
+
+    Raises:
+        QueryError: The port is none.
+
+    >>> parse_address("meter.lan:8899"), parse_address("[::1]:502"), parse_address("/dev/ttyUSB0")
+    (('meter.lan', 8899), ('::1', 502), ('/dev/ttyUSB0', None))
+    """
+    if text.startswith("/"):
+        return text, None
+    host, parted, port = text.rpartition(":")
+    if text.startswith("["):
+        host, parted, port = text[1:].partition("]")
+        port = port.removeprefix(":")
+        parted = port
+    if not parted or (text.count(":") > 1 and not text.startswith("[")):
+        return host if text.startswith("[") else text, None
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
+        raise QueryError(f"port {port!r} of {text!r} is not between 1 and 65535")
+    return host, int(port)
+
+
+def parse_units(text: str | None) -> tuple[int, ...]:
+    """Unit identifiers of a list such as ``1-16,126``; the usual ones where nothing is told.
+
+    Raises:
+        QueryError: It is no such list.
+
+    >>> parse_units("1-3,126")
+    (1, 2, 3, 126)
+    """
+    if text is None:
+        return DEFAULT_UNITS
+    units: list[int] = []
+    for part in text.split(","):
+        match = _UNITS.fullmatch(part.strip())
+        if match is None or not int(match[1]) <= int(match[2] or match[1]) <= MAX_UNIT:
+            raise QueryError(f"units {text!r} are not understood; write 1-16,126, from 0 to 255")
+        units += range(int(match[1]), int(match[2] or match[1]) + 1)
+    return tuple(dict.fromkeys(units))
 
 
 def _judge(found: RegisterMap, values: Mapping[str, float]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wattscope import __version__
+from wattscope.assembly.commission import Commission
 from wattscope.assembly.device_metrics import build_device_metrics
 from wattscope.assembly.feeds import Feed
 from wattscope.assembly.meter_desk import BookDesk
@@ -16,6 +17,7 @@ from wattscope.core.time_grid import US_PER_S, format_utc
 from wattscope.logs.segment_reader import Damage, DamageKind
 from wattscope.pipeline.tally import Tally
 from wattscope.sources.modbus import ModbusSource
+from wattscope.sources.modbus_wire import open_wire
 from wattscope.web.services import Services
 
 _SHOWN_DAMAGES = 100
@@ -36,6 +38,7 @@ def build_services(program: Program, *, allowed_hosts: tuple[str, ...]) -> Servi
         pages=program.settings.pages,
         allowed_hosts=allowed_hosts,
         meters=None if program.meters is None else BookDesk(program.meters),
+        commission=None if program.meters is None else Commission(program.meters, open_wire),
         screen=build_screen(program.settings),
     )
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 
+from wattscope.assembly.meter_fleet import build_fleet_source, register_fleet
 from wattscope.assembly.storage import Storage, now_us
+from wattscope.compute.modbus.meter_rows import BookRows
 from wattscope.core.reading import Batch, concat_batches
 from wattscope.core.time_grid import US_PER_DAY, US_PER_S, to_us
+from wattscope.registry.profile_library import ProfileLibrary
+from wattscope.settings import Settings
 from wattscope.simulate.simulator import HistoryColumns, Simulator
 
 _FLUSH_VALUES = 600_000
@@ -35,6 +40,22 @@ def fill_history(storage: Storage, simulator: Simulator, length_s: int) -> int:
     n_values = _write(storage, simulator.history(start_us, end_us))
     storage.persist.flush()
     return n_values
+
+
+def register_meters(
+    storage: Storage, settings: Settings, data: Path, library: ProfileLibrary
+) -> None:
+    """Make the meters of the settings known, so that files name them.
+
+    Args:
+        storage: Where the past will be.
+        settings: Those of the recipe.
+        data: The data folder.
+        library: For the types of the meters.
+    """
+    if settings.meters:
+        fleet = build_fleet_source(settings, data, library).build(BookRows())
+        register_fleet(storage.registry, fleet)
 
 
 def _write(storage: Storage, history: Iterator[HistoryColumns]) -> int:

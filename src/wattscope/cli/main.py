@@ -11,6 +11,7 @@ from wattscope.cli import (
     ask,
     bring,
     check,
+    commission,
     devices,
     explain,
     keep,
@@ -33,7 +34,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for commands in (serve, play, bring, ask, devices, registers, report, explain, keep, check, mend):
+for commands in (
+    serve,
+    play,
+    bring,
+    ask,
+    devices,
+    registers,
+    commission,
+    report,
+    explain,
+    keep,
+    check,
+    mend,
+):
     commands.add_commands(app)
 
 

@@ -18,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from wattscope.assembly.history import fill_history
+from wattscope.assembly.history import fill_history, register_meters
 from wattscope.assembly.simulation import build_simulator, move_meter_ports
 from wattscope.assembly.storage import open_storage
 from wattscope.cli.options import DEFAULT_DATA, DataOption, configure_logging, read_recipe
@@ -105,7 +105,10 @@ def simulate(
     simulator = _build(recipe, settings, choice, interval=interval, seed=seed)
     if history is not None:
         history_s = parse_length(history)
+        if choice.profiles:
+            raise SettingsError(["a past is that of a recipe; leave out --profile or --history"])
         with open_storage(settings, data) as storage:
+            register_meters(storage, settings, data, ProfileLibrary())
             n_values = fill_history(storage, simulator, history_s)
         typer.echo(f"{n_values} values written to {data}")
         return

@@ -6,7 +6,7 @@
     active_power_l1_w    wattscope_phase_active_power_watts{site,device,phase="l1"}
     energy_import_wh     wattscope_energy_import_joules_total{site,device}
     energy_import_t2_wh  wattscope_tariff_energy_import_joules_total{site,device,tariff="2"}
-    flow_rate__l_min     wattscope_own_quantity{site,device,quantity,unit}
+    flow_rate__l_per_min     wattscope_own_quantity{site,device,quantity,unit}
 
 It promises names that keep Prometheus' rules ("Metric and label naming") and its linter's: base
 units in the plural, ``_total`` on counters and on nothing else, and a sum over all labels of a

@@ -35,6 +35,8 @@ from wattscope.ports import LiveView
 
 _log = structlog.get_logger()
 _US_PER_S = 1_000_000
+GRACE_US = 60 * _US_PER_S
+"""So long after the first scrape a device may still be on its way [µs]."""
 _UP = Family(
     "wattscope_device_up", MetricType.GAUGE, "Whether a device has a value that is not too old."
 )
@@ -82,6 +84,8 @@ class _Plan:
     """Values of the series, then of the renamed ones."""
     renamed: npt.NDArray[np.intp]
     """Place of the series behind each sample of a name of one's own."""
+    missing: tuple[Rename, ...]
+    """Names of one's own of series that do not exist."""
     device_page: Page
     """For each device: whether it is up, what is known of it, when it was heard."""
 
@@ -125,11 +129,13 @@ class DeviceMetrics:
         self._today = today
         self._plan: _Plan | None = None
         self._lock = threading.Lock()
+        self._first_us: int | None = None
         self._said: set[str] = set()
 
     def render(self, now_us: int) -> str:
         """The text of this moment [µs]; empty before there is a device."""
         plan = self._find_plan()
+        self._say_missing(plan, now_us)
         instants, values = self._live.latest_of(plan.ids)
         is_fresh = instants >= now_us - plan.limit_us
         rows = np.r_[np.arange(len(plan.ids)), plan.renamed]
@@ -154,7 +160,11 @@ class DeviceMetrics:
         limits = [self._limits.limit_s(devices[one.device], one.quantity.name) for one in series]
         place = {name: at for at, name in enumerate(devices)}
         own = [_expose_series(one) for one in series]
-        renamed = self._expose_renames(series, devices)
+        places = {(one.device, one.quantity.name): at for at, one in enumerate(series)}
+        named = [(places.get((one.device, one.quantity)), one) for one in self._renames]
+        renamed = [
+            (at, shown) for at, one in named if at is not None for shown in expose_renamed(one)
+        ]
         return _Plan(
             state,
             state[1],
@@ -164,37 +174,28 @@ class DeviceMetrics:
             np.array([place[one.device] for one in series], np.intp),
             build_page([*own, *(shown for _, shown in renamed)]),
             np.array([at for at, _ in renamed], np.intp),
+            tuple(one for at, one in named if at is None),
             build_page(_expose_devices(state[1])),
         )
 
-    def _expose_renames(
-        self, series: Sequence[Series], devices: dict[str, Device]
-    ) -> list[tuple[int, Exposition]]:
-        """Samples of names of one's own, each with the place of its series."""
-        place = {(one.device, one.quantity.name): at for at, one in enumerate(series)}
-        found = []
-        for one in self._renames:
-            at = place.get((one.device, one.quantity))
-            if at is None:
-                self._say_missing(one, devices)
-                continue
-            found += [(at, shown) for shown in expose_renamed(one)]
-        return found
-
-    def _say_missing(self, one: Rename, devices: dict[str, Device]) -> None:
-        """Say once that a name has no values yet, and what may have been meant."""
-        if one.name in self._said:
-            return
-        self._said.add(one.name)
-        near = difflib.get_close_matches(one.device, devices, n=1)
-        _log.warning(
-            "prometheus name has no values yet",
-            name=one.name,
-            device=one.device,
-            quantity=one.quantity,
-            is_device_known=one.device in devices,
-            did_you_mean=near[0] if near and one.device not in devices else None,
-        )
+    def _say_missing(self, plan: _Plan, now_us: int) -> None:
+        """Say once, a minute after the start, which names have no series and what may be meant."""
+        with self._lock:
+            self._first_us = now_us if self._first_us is None else self._first_us
+            if now_us - self._first_us < GRACE_US:
+                return
+            missing = [one for one in plan.missing if one.name not in self._said]
+            self._said |= {one.name for one in missing}
+        known = [device.id for device in plan.devices]
+        for device in dict.fromkeys(one.device for one in missing):
+            near = [] if device in known else difflib.get_close_matches(device, known, n=1)
+            _log.warning(
+                "prometheus names without a series",
+                device=device,
+                is_device_known=device in known,
+                did_you_mean=near[0] if near else None,
+                names=[one.name for one in missing if one.device == device],
+            )
 
 
 def _expose_series(series: Series) -> Exposition:

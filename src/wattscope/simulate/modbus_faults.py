@@ -150,7 +150,9 @@ FAULTS: Final[Mapping[str, FaultKind]] = {
         lambda _e, _c: (Ending.HANG,),
         _STREAMS,
     ),
-    "slow": FaultKind("one byte each 20 ms or slower, until it is too late", Layer.FRAME, _drip),
+    "slow": FaultKind(
+        "one byte each 20 ms or slower, until it is too late", Layer.FRAME, _drip, told_on=_TCP
+    ),
     "late": FaultKind(
         "the reply comes when nobody waits for it any more",
         Layer.FRAME,
@@ -269,10 +271,17 @@ class FaultMix:
         return rate > 0 and self.random.random() < rate
 
 
-def parse_faults(words: Iterable[str], *, seed: int = 0) -> FaultMix | None:
+def parse_faults(
+    words: Iterable[str], framing: Framing = Framing.TCP, *, seed: int = 0
+) -> FaultMix | None:
     """The mix that options such as ``bad_crc:0.1`` tell; without a rate it is 1.
 
     ``any`` stands for all faults in equal parts, ``told`` for those that a client can tell.
+
+    Args:
+        words: As a person writes them.
+        framing: Of the meter, for the mixtures.
+        seed: Another number, other moments.
 
     Returns:
         None without any.
@@ -292,10 +301,19 @@ def parse_faults(words: Iterable[str], *, seed: int = 0) -> FaultMix | None:
             raise SettingsError([f"fault {word!r}: {rate_text!r} is no rate; write 0.1"]) from None
         names = [name]
         if name in {"any", "told"}:
-            names = [one for one, kind in FAULTS.items() if name == "any" or kind.told_on]
+            names = list_faults(framing, is_told=name == "told")
         for one in names:
             rates[one] = rates.get(one, 0.0) + rate / len(names)
     return FaultMix(rates, seed) if rates else None
+
+
+def list_faults(framing: Framing, *, is_told: bool = False) -> list[str]:
+    """Faults that can happen with a framing, or only those that a client can tell there."""
+    return [
+        name
+        for name, kind in FAULTS.items()
+        if framing in kind.framings and (not is_told or framing in kind.told_on)
+    ]
 
 
 def poison_values(register_map: RegisterMap) -> dict[str, float]:

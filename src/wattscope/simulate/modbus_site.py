@@ -72,7 +72,7 @@ def build_gateways(
         for meter in here:
             if meter.unit in units:
                 raise SettingsError(f"unit {meter.unit} at {endpoint.address} is there twice")
-            mix = parse_faults(options.faults, seed=options.seed + meter.unit)
+            mix = parse_faults(options.faults, endpoint.framing, seed=options.seed + meter.unit)
             bank = _build_bank(meter, values_of(meter.device), options.gaps)
             units[meter.unit] = VirtualUnit(bank, mix)
         line = None

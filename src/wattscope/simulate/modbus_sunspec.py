@@ -159,7 +159,7 @@ _MODEL_203: Final = [
     Point("sunssf"),
     *_nothing("acc32", 16),
     Point("sunssf"),
-    Point("bitfield32", "event_flags"),
+    Point("bitfield32"),
 ]
 _MODEL_160_HEAD: Final = [
     Point("sunssf", exponent=-2),

@@ -32,12 +32,9 @@ from wattscope.simulate.simulation_table import MAX_SEED, find_number_faults, fi
 from wattscope.simulate.three_phase import PhaseState, Table, tell_production, tell_quantities
 
 FEED, HALL_A, HALL_B, OFFICE, INVERTER = "feed", "hall_a", "hall_b", "office", "inverter"
-TESTER: Final = "virtual_modbustcp_server"
-"""The seed's virtual meter, whose only value is random."""
-TEST_QUANTITY: Final = "test_measurement__test_u"
 
 # Independent noises of one world; the numbers are part of what a seed means.
-_A, _A_FAST, _B_TURN, _B_COLD, _DESKS, _REST, _TILT, _TEST, _STRING = range(301, 310)
+_A, _A_FAST, _B_TURN, _B_COLD, _DESKS, _REST, _TILT, _STRING = range(301, 309)
 
 _DAY_S = 86_400
 _THURSDAY = 3
@@ -132,8 +129,6 @@ class Plant:
         tables[INVERTER] = tell_production(tables[INVERTER]) | _tell_roof(
             seed, instant_s, tables[INVERTER]
         )
-        drawn = np.floor(1001.0 * hash_unit(seed, _TEST, instant_s))
-        tables[TESTER] = {TEST_QUANTITY: drawn}
         return tables
 
     def _draw_day(self, number: int) -> dict[str, Flow]:

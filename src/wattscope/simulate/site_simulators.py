@@ -59,7 +59,7 @@ class ModbusSimulator:
             await wait_for(around.count, self.interval_s)
         units = [unit for gateway in gateways.values() for unit in gateway.units.values()]
         served = sum(unit.n_requests for unit in units)
-        return f"{served} requests answered for {len(self.meters)} meters"
+        return f"{served} requests answered; meters: {len(self.meters)}"
 
     def _look_back(self) -> None:
         """The first question may sum months of counters; it must not make the first poll late."""

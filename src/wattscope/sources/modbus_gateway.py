@@ -216,6 +216,8 @@ class Gateway:
         if blocks:
             image = write_image(blocks)
             unit.note_image(image, now_us)
+            if not n_splits and lost is None:
+                unit.note_calm()
             await self._deliver(RawMessage(unit.meter.topic, image, now_us))
         if lost is not None:
             self._note_failure(unit, lost)

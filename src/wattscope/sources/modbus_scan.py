@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from wattscope.compute.decode.registers import make_register_decoder
@@ -31,7 +31,7 @@ from wattscope.compute.modbus.frames import (
 from wattscope.compute.modbus.image import Block, write_image
 from wattscope.compute.modbus.sunspec import Identity, plan_models
 from wattscope.core.fleet import Endpoint, Framing
-from wattscope.core.registers import RegisterMap
+from wattscope.core.registers import Register, RegisterMap
 from wattscope.ports import RawMessage
 from wattscope.sources.modbus_discovery import discover_models
 from wattscope.sources.modbus_link import ModbusLink, OpenWire
@@ -43,7 +43,10 @@ DEFAULT_PORTS: Final = (502, 8899, 23, 4196)
 _PAUSE_S: Final = 0.04
 _TELLING: Final = ("voltage", "frequency", "power_factor", "active_power")
 """How quantities begin by which a type is recognised."""
+_PHASE_VOLTAGES: Final = ("voltage_l1_v", "voltage_l2_v", "voltage_l3_v")
 _LEAST_SCORE: Final = 0.5
+_DEAD_PHASE_SHARE: Final = 0.5
+"""Of the score of a type that sees phases without voltage."""
 _MAX_OTHERS: Final = 3
 _ODD_UNIT: Final = 213
 """Hardly any meter is set to it: what answers to it answers to everything."""
@@ -208,17 +211,34 @@ async def identify(
             return Identified(guess, (), chain.identity)
     guesses = []
     for one in maps:
-        telling = [r for r in one.registers if r.quantity.startswith(_TELLING)]
-        blocks = await asker.read(plan_blocks(telling, asker.unit, max_block=one.max_block))
-        score = judge(one, decode_blocks(one, blocks))
-        if score >= _LEAST_SCORE:
-            guesses.append((score, len(telling), one))
-    guesses.sort(key=lambda guess: guess[:2], reverse=True)
-    found = []
-    for score, _, one in guesses[: 1 + _MAX_OTHERS]:
-        blocks = await asker.read(plan_blocks(one.registers, asker.unit, max_block=one.max_block))
-        found.append(Guess(one, score, decode_blocks(one, blocks)))
-    return Identified(found[0] if found else None, tuple(found[1:]))
+        telling = replace(one, registers=_pick_telling(one))
+        if judge(telling, await _read_as(asker, telling)) < _LEAST_SCORE:
+            continue
+        values = await _read_as(asker, one)
+        score = judge(one, values) * (_DEAD_PHASE_SHARE if _has_dead_phase(values) else 1.0)
+        if score >= _LEAST_SCORE * _DEAD_PHASE_SHARE:
+            guesses.append(Guess(one, round(score, 3), values))
+    # Of types that fit alike, the one that tells the most: its registers are all there.
+    guesses.sort(key=lambda guess: (guess.score, len(guess.values)), reverse=True)
+    best = guesses[0] if guesses else None
+    return Identified(best, tuple(guesses[1 : 1 + _MAX_OTHERS]))
+
+
+def _pick_telling(found: RegisterMap) -> tuple[Register, ...]:
+    """The registers by which a type is recognised; all of them where it has none of those."""
+    telling = tuple(r for r in found.registers if r.quantity.startswith(_TELLING))
+    return telling or found.registers
+
+
+async def _read_as(asker: _Asker, found: RegisterMap) -> dict[str, float]:
+    requests = plan_blocks(found.registers, asker.unit, max_block=found.max_block)
+    return decode_blocks(found, await asker.read(requests))
+
+
+def _has_dead_phase(values: Mapping[str, float]) -> bool:
+    """Whether some phases have a voltage and others none: as where a type has too many phases."""
+    voltages = [values[name] for name in _PHASE_VOLTAGES if name in values]
+    return any(one == 0 for one in voltages) and any(one > 0 for one in voltages)
 
 
 async def read_once(

@@ -25,6 +25,11 @@ POLLS_TO_OFFLINE: Final = 3
 """Polls without an answer after which a unit counts as offline."""
 FIRST_PROBE_S: Final = 1.0
 LONGEST_PROBE_S: Final = 60.0
+STRIKES: Final = 3
+"""Polls in a row that refuse a value alone before the device is believed not to have it."""
+FIRST_PATIENCE: Final = 10
+LONGEST_PATIENCE: Final = 10_000
+"""Polls without a refusal after which blocks that were cut are tried as a whole again."""
 POLLS_TO_SUSPECT: Final = 10
 """Polls with every register unchanged after which a unit is suspected of telling old values."""
 
@@ -83,6 +88,10 @@ class Unit:
         self.image = b""
         """What the newest poll brought: see ``compute.modbus.image``."""
         self._n_failed = 0
+        self._strikes: Counter[ReadRequest] = Counter()
+        """How often single values were refused in polls that follow each other."""
+        self._n_calm = 0
+        self._patience = FIRST_PATIENCE
         self._probe_s = FIRST_PROBE_S
         self.probe_at_us = 0
         """When an offline unit is tried again [µs since 1970]."""
@@ -117,6 +126,13 @@ class Unit:
         if self.meter.map.is_sunspec:
             # Its models moved: the chain is walked again with the next poll.
             return ()
+        self._n_calm = 0
+        if self._is_single(request, job):
+            self._strikes[request] += 1
+            if self._strikes[request] < STRIKES:
+                # It may be a mood: left out of this poll, asked for again with the next one.
+                return ()
+            del self._strikes[request]
         self.refusals.learn(request, job.registers)
         first, end = request.address, request.address + request.count
         inside = [
@@ -131,6 +147,26 @@ class Unit:
             max_gap=max_gap,
             refusals=self.refusals,
         )
+
+    def _is_single(self, request: ReadRequest, job: Job) -> bool:
+        """Whether a request is for one value alone."""
+        first, end = request.address, request.address + request.count
+        starts = {
+            one.address
+            for one in job.registers
+            if one.function == request.function and one.address < end and first < one.end
+        }
+        return len(starts) <= 1
+
+    def note_calm(self) -> None:
+        """A poll was refused nothing."""
+        self._strikes.clear()
+        self._n_calm += 1
+        if self.refusals.cuts and self._n_calm >= self._patience:
+            self._n_calm = 0
+            self._patience = min(4 * self._patience, LONGEST_PATIENCE)
+            self.refusals.join()
+            self.forget_plans()
 
     def note_fault(self, refusal: Refusal) -> None:
         """Count what went wrong with one request."""

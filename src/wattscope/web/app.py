@@ -15,6 +15,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from wattscope import __version__
 from wattscope.web.body_limit import MAX_BODY_BYTES, BodyLimit
 from wattscope.web.charts import build_chart_routes
+from wattscope.web.commission import build_commission_routes
 from wattscope.web.counter_steps import build_counter_step_routes
 from wattscope.web.cross_site import CrossSiteGuard
 from wattscope.web.device_energy import build_device_energy_routes
@@ -76,6 +77,7 @@ def create_app(services: Services) -> FastAPI:
         build_screen_routes,
         build_live_routes,
         build_metrics_routes,
+        build_commission_routes,
         build_meter_routes,
         build_operation_routes,
         build_report_routes,

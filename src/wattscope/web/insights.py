@@ -96,6 +96,9 @@ def describe_now(services: Services, site: str | None) -> dict[str, Any]:
         # All are old: the page shows them as what was known last, with their age.
         is_fresh_grid, is_fresh_solar = grid is not None, solar is not None
     known = [one for one in (grid, solar) if one is not None]
+    if not known:
+        known = _newest_of_all(services, energy.devices)
+        is_stale = not any(_is_fresh(one, now_us) for one in known)
     home = None
     if grid is not None and is_fresh_grid and (not has_solar or is_fresh_solar):
         home = max(0.0, grid.value + (solar.value if solar is not None else 0.0))
@@ -137,6 +140,17 @@ def _newest_of(
         min(part.measured_at_us for part in parts),
         max(part.limit_s for part in parts),
     )
+
+
+def _newest_of_all(services: Services, devices: list[Device]) -> list[_Newest]:
+    """The newest power of any device, where none plays a role in the balance of the site."""
+    newest: list[_Newest] = []
+    for device in devices:
+        series = services.book.find_series(device.id, "active_power_w")
+        latest = None if series is None else services.live.latest(series)
+        if latest is not None and (not newest or latest[0] > newest[0].measured_at_us):
+            newest = [_Newest(latest[1], latest[0], stale_after_s(device))]
+    return newest
 
 
 def _is_fresh(newest: _Newest | None, now_us: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -93,6 +93,22 @@ class MeterDesk(Protocol):
     def remove_group(self, name: str) -> None: ...
 
 
+class CommissionDesk(Protocol):
+    """Where meters are looked at before they are added."""
+
+    async def list_units(
+        self, host: str, port: int | None, units: str | None
+    ) -> tuple[list[Any], int]:
+        """The units that answer, and how many places were tried."""
+        ...
+
+    async def read_values(
+        self, host: str, port: int, framing: str, unit: int, type_name: str
+    ) -> tuple[Mapping[str, float], tuple[str, ...]]:
+        """Quantity to value of one read, and why the rest could not be read."""
+        ...
+
+
 class Pulse(LiveView, Protocol):
     """A live view that tells when something changed."""
 
@@ -121,6 +137,8 @@ class Services:
     """Colours, and by what pages judge."""
     meters: MeterDesk | None = None
     """None where no source polls meters."""
+    commission: CommissionDesk | None = None
+    """Likewise."""
 
     def list_sites(self) -> list[Site]:
         """All sites; those that have devices come first."""

@@ -110,7 +110,7 @@ def test_sunspec_device_tells_its_own_registers() -> None:
         ("ImportT2", "kWh", "energy_import_t2_wh", 1000.0, 0.0),
         ("Valve", "%", "valve__%", 1.0, 0.0),
         ("test_measurement", "test_u", "test_measurement__test_u", 1.0, 0.0),
-        ("flow_rate__l_min", "l/min", "flow_rate__l_min", 1.0, 0.0),
+        ("flow_rate__l_per_min", "l/min", "flow_rate__l_per_min", 1.0, 0.0),
         ("Outdoor", "°F", "outdoor__°F", 1.0, 0.0),
         ("temperature_c", "°F", "temperature_c", 5 / 9, -160 / 9),
         ("dc_power_s2_w", "kW", "dc_power_s2_w", 1000.0, 0.0),

@@ -49,7 +49,7 @@ def test_measurement_has_the_quantity_that_it_means(
     ("name", "unit", "quantity"),
     [
         ("test_measurement", "test_u", "test_measurement__test_u"),
-        ("Flow Rate", "l/min", "flow_rate__l_min"),
+        ("Flow Rate", "l/min", "flow_rate__l_per_min"),
         ("valve", "", "valve__1"),
         ("VoltageL4", "V", "voltagel4__V"),
         ("ImportPower", "W", "importpower__W"),

@@ -40,6 +40,6 @@ def test_unit_in_sql_is_that_of_the_quantity() -> None:
     assert {name: units[name] for name in names} == {name: unit_of(name) for name in names}
 
 
-@pytest.mark.parametrize("name", ["flow_rate__l_min", "valve__1"])
+@pytest.mark.parametrize("name", ["flow_rate__l_per_min", "valve__1"])
 def test_unit_of_a_meters_own_is_after_two_underscores(name: str) -> None:
-    assert _ask([name]) == {name: {"flow_rate__l_min": "l/min", "valve__1": ""}[name]}
+    assert _ask([name]) == {name: {"flow_rate__l_per_min": "l/min", "valve__1": ""}[name]}

@@ -50,10 +50,8 @@ function Drawing(props: BarsProps & Extent) {
   const zero = TOP + layout.zeroY;
   const scale = scaleFor(Math.max(...layout.marks.map(Math.abs), 0), "Wh");
   const markStep = ((layout.marks[1] ?? 1) - (layout.marks[0] ?? 0)) / scale.factor;
-  const decimals = Math.max(
-    0,
-    Math.min(2, Math.ceil(-Math.log10(markStep || 1) + (markStep % 1 ? 0.3 : 0))),
-  );
+  const isWhole = (value: number) => Math.abs(value - Math.round(value)) < 1e-6;
+  const decimals = [0, 1, 2].find((count) => isWhole(markStep * 10 ** count)) ?? 2;
   const middle = (i: number) => LEFT + (i + 0.5) * layout.step;
   const peakX = peak === null ? 0 : Math.min(Math.max(middle(peak.index), LEFT + 58), width - 60);
 

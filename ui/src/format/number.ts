@@ -64,6 +64,23 @@ export function formatDecimal(value: number, decimals: number): string {
   return format.format(isZero ? 0 : value).replace("-", "−");
 }
 
+const plainFormats = new Map<number, Intl.NumberFormat>();
+
+/** The same digits for a file: a point, no groups, a minus of ASCII. */
+export function plainDecimal(value: number, decimals: number): string {
+  let format = plainFormats.get(decimals);
+  if (format === undefined) {
+    // Not toFixed: it rounds the binary number and differs from the digits on the page by one.
+    format = new Intl.NumberFormat("en", {
+      minimumFractionDigits: decimals,
+      maximumFractionDigits: decimals,
+      useGrouping: false,
+    });
+    plainFormats.set(decimals, format);
+  }
+  return format.format(Number(value.toFixed(decimals)) === 0 ? 0 : value);
+}
+
 /** Three significant digits, no prefix. */
 export function formatThree(value: number): string {
   return formatDecimal(value, decimalsFor(value));

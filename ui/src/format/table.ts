@@ -1,6 +1,6 @@
 /** One table of a chart's numbers: shown on the page and downloaded as CSV, the same cells. */
 
-import { formatDecimal, UNKNOWN } from "./number";
+import { formatDecimal, plainDecimal, UNKNOWN } from "./number";
 import { isoWithOffset } from "./zone";
 
 export interface Column {
@@ -36,7 +36,7 @@ export function toCsv(table: Table, zone: string): string {
 
 function csvNumber(cell: Cell, decimals: number): string {
   if (cell === null) return "";
-  return typeof cell === "number" ? cell.toFixed(decimals) : defuse(cell);
+  return typeof cell === "number" ? plainDecimal(cell, decimals) : defuse(cell);
 }
 
 /** A spreadsheet runs a text that begins like a formula; names come from devices, so they may. */

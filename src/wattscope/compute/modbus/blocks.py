@@ -86,6 +86,10 @@ class Refusals:
         self.absent.append(span)
         self.cuts = {cut for cut in self.cuts if cut[0] != span.function}
 
+    def join(self) -> None:
+        """Take back all cuts: what was refused for a moment is asked for as a whole again."""
+        self.cuts.clear()
+
     def is_absent(self, register: Register) -> bool:
         """Whether the device is known not to have a register."""
         own = Span(register.function, register.address, register.end)
