@@ -231,11 +231,8 @@ def test_an_inverter_tells_its_values_with_their_scale_factors() -> None:
 def test_the_program_reads_from_a_device_what_a_past_of_it_would_say(
     models: tuple[int, ...],
 ) -> None:
-    values = {quantity: 40.0 + number for number, quantity in enumerate(points_of(models))} | {
-        "power_factor": 0.97,
-        "operating_state": 4.0,
-        "event_flags": 0.0,
-    }
+    values = {quantity: 40.0 + number for number, quantity in enumerate(points_of(models))}
+    values |= {name: 0.97 for name in values if name.startswith("power_factor")}
     bank = SunSpecBank(models, lambda _: values, serial="7")
     walk = walk_chain(1)
     reply: bytes | Refusal | None = None
