@@ -39,8 +39,9 @@ def run(*, quick: bool, say: Callable[[str], None]) -> tuple[list[Row], list[str
         "limit: characters, gaps and turn-around of the fastest plan of requests that there is",
         f"{ONE_BY_ONE}: pymodbus, as the projects before this one read their meters",
         (
-            f"the fleet's program ran on one core, its meters on the others; {fleet.foreign_share:.0%} "
-            "of all CPU time went to processes that take no part, among them the virtual meters"
+            "the fleet's program ran on one core, its meters on the others; "
+            f"{fleet.foreign_share:.0%} of all CPU time went to processes that take no part, "
+            "among them the virtual meters"
         ),
     ]
     return rows, notes
