@@ -31,8 +31,10 @@ def _runs(text: str, zone: tzinfo, day: str, hours: int = 6) -> list[str]:
     schedule = parse_schedule(text, zone)
     start = datetime.fromisoformat(day).replace(tzinfo=zone)
     end_us = to_us(start.astimezone(UTC) + timedelta(hours=hours))
-    now_us, found = to_us(start) - 1, []
-    while (now_us := schedule.next_after(now_us)) < end_us:
+    before_us, found = to_us(start) - 1, []
+    while (now_us := schedule.next_after(before_us)) < end_us:
+        assert now_us > before_us
+        before_us = now_us
         local = datetime.fromtimestamp(now_us // US_PER_S, UTC).astimezone(zone)
         found.append(f"{local:%d %H:%M:%S%z}")
     return found

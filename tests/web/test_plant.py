@@ -148,9 +148,19 @@ def test_meter_whose_phases_do_not_add_up_is_faulty(tmp_path: Path) -> None:
 def test_values_of_different_moments_are_not_held_against_each_other(tmp_path: Path) -> None:
     def old_phases(storage: Storage) -> None:
         for phase in ("l1", "l2", "l3"):
-            put(storage, "hall", f"active_power_{phase}_w", [(NOW_US - 30 * US_PER_S, 300.0)])
+            put(storage, "hall", f"active_power_{phase}_w", [(NOW_US - 20 * US_PER_S, 300.0)])
 
     assert find(look(tmp_path, more=old_phases), "hall")["state"] == "ok"
+
+
+def test_power_that_is_read_less_often_than_the_rest_is_still_known(tmp_path: Path) -> None:
+    def voltage(storage: Storage) -> None:
+        put(storage, "office", "voltage_l1_v", [(NOW_US - US_PER_S, 230.0)])
+
+    office = find(look(tmp_path, ages_s={"office": 25.0}, more=voltage), "office")
+    assert office["state"] == "ok"
+    assert office["power_w"] == 700.0
+    assert office["age_s"] == pytest.approx(1)
 
 
 LINK = {

@@ -137,6 +137,7 @@ function meter(device: string, changes: Partial<PlantMeter> = {}): PlantMeter {
     stale_after_s: 30,
     power_w: 100,
     values: {},
+    quantities: [],
     energy_today_wh: null,
     share_of_parent: null,
     link: null,

@@ -26,7 +26,7 @@ from wattscope.web.services import Services
 from wattscope.web.staleness import stale_after_s
 
 _ONE_INSTANT_US = 3 * US_PER_S
-"""Values of one device within this time of its newest are compared with each other."""
+"""Values of one device within this time of its power are compared with each other."""
 _ENERGY_AGE_US = 15 * US_PER_S
 """So long the energies of today are kept: with thousands of meters they are much to add up."""
 _LEFT_OUT = frozenset({DeviceKind.SENSOR})
@@ -50,7 +50,9 @@ class _Meter:
     device: Device
     newest_us: int | None
     values: dict[str, float]
-    """Those of one instant, its newest."""
+    """The newest of each quantity that is not too old."""
+    quantities: tuple[str, ...]
+    """All that it ever said."""
     link: dict[str, Any] | None
     """State of its Modbus connection; None where it is read in another way."""
     state: str
@@ -164,18 +166,28 @@ def _look_at(
         name: found for one, name in series if (found := services.live.latest(one)) is not None
     }
     newest_us = max((t for t, _ in latest.values()), default=None)
-    values = {
-        name: value
+    oldest_us = services.now_us() - int(stale_after_s(device) * US_PER_S)
+    fresh = {
+        name: (t, value)
         for name, (t, value) in latest.items()
-        if newest_us is not None and t >= newest_us - _ONE_INSTANT_US and not math.isnan(value)
+        if t >= oldest_us and not math.isnan(value)
     }
-    is_old = newest_us is None or services.now_us() - newest_us > stale_after_s(device) * US_PER_S
-    state, words = _judge(newest_us, values, link, is_old=is_old)
-    return _Meter(device, newest_us, values, link, state, words)
+    state, words = _judge(newest_us, fresh, link)
+    values = {name: value for name, (_, value) in fresh.items()}
+    return _Meter(device, newest_us, values, tuple(sorted(latest)), link, state, words)
+
+
+def _of_one_instant(fresh: dict[str, tuple[int, float]]) -> dict[str, float]:
+    """Values that were read together with the power, or else with the newest of all.
+
+    A meter may be read in groups: registers of energy seldom, those of power often.
+    """
+    at_us, _ = fresh.get("active_power_w") or max(fresh.values())
+    return {name: value for name, (t, value) in fresh.items() if abs(t - at_us) <= _ONE_INSTANT_US}
 
 
 def _judge(
-    newest_us: int | None, values: dict[str, float], link: dict[str, Any] | None, *, is_old: bool
+    newest_us: int | None, fresh: dict[str, tuple[int, float]], link: dict[str, Any] | None
 ) -> tuple[str, str]:
     """The state of a meter, and why."""
     if link is not None and link["state"] in _UNREACHABLE:
@@ -183,9 +195,9 @@ def _judge(
     if newest_us is None:
         waiting = "it is being asked for the first time" if link is not None else ""
         return "silent", waiting or "it has never said anything"
-    if is_old:
+    if not fresh:
         return "stale", "its newest value is too old"
-    contradictions = find_contradictions(values)
+    contradictions = find_contradictions(_of_one_instant(fresh))
     if contradictions:
         return "faulty", "; ".join(contradictions)
     return "ok", "" if link is None else link.get("detail") or ""
@@ -220,6 +232,7 @@ def _describe(
         "stale_after_s": stale_after_s(device),
         "power_w": number(power),
         "values": {name: number(meter.values.get(name)) for name in _SHOWN if name in meter.values},
+        "quantities": list(meter.quantities),
         "energy_today_wh": number(energies.get(device.id)),
         "share_of_parent": number(share),
         "link": meter.link,

@@ -128,7 +128,7 @@ def _settle(
 ) -> tuple[int, tuple[ReadRequest, ...]]:
     """Poll a device without some registers until it refuses nothing more."""
     n_refused = 0
-    for _ in range(1000):
+    for _ in range(200):
         requests = plan_blocks(registers, 1, max_block=max_block, refusals=refusals)
         refused = [one for one in requests if _touches(one, gone)]
         if not refused:

@@ -246,6 +246,16 @@ def test_half_a_model_says_nothing() -> None:
     assert isinstance(decode_models([inside]), Rejection)
 
 
+@pytest.mark.parametrize("more", [-3, 3, 100])
+def test_model_of_a_length_that_it_cannot_have_is_not_read(more: int) -> None:
+    device = Device(build_model(103, {"W": 5, "St": 4}, more=more))
+    assert plan_models(device.walk(), 1) == ()
+    run = Block(3, 40_002, device.registers[4:])
+    assert isinstance(decode_models([run]), Rejection)
+    padded = Device(build_model(103, {"W": 5}, more=2))
+    assert len(plan_models(padded.walk(), 1)) == 1
+
+
 def test_one_failed_request_costs_its_own_model_only() -> None:
     device = Device(build_model(203, {"W": 700}), build_model(103, {"W": 5}))
     blocks = device.poll(plan_models(device.walk(), 1))

@@ -373,6 +373,8 @@ export interface PlantMeter {
   stale_after_s: number;
   power_w: number | null;
   values: Record<string, number | null>;
+  /** Names of all that it ever said. */
+  quantities: string[];
   energy_today_wh: number | null;
   share_of_parent: number | null;
   link: MeterLink | null;

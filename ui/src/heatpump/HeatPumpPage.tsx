@@ -203,7 +203,7 @@ function Verdict({ device, isOld, ageS, bands, states }: VerdictProps) {
     <>
       <strong>
         {current == null
-          ? `It takes ${formatValue(value("active_power_w"), "W")}.`
+          ? `It takes ${formatValue(value("active_power_w"), "W")} now.`
           : `${STATE_SENTENCES[current.state]} ${current.is_since_known ? "since" : "since before"} ${clockOf(Date.parse(current.since), zone.value)}.`}
       </strong>{" "}
       {capital(work)} {grid}

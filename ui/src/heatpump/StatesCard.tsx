@@ -10,6 +10,7 @@ import { ChartCard } from "../parts/ChartCard";
 import { Failed, Nothing, Waiting } from "../parts/States";
 import { zone } from "../state/catalogue";
 import { isCurrent, period } from "../state/view";
+import { limitWords } from "./bands";
 import { countedStarts, runLengths, STATE_WORDS, startsPerDay } from "./words";
 
 interface Props {
@@ -48,9 +49,9 @@ function Shown({ answer, limits }: { answer: RunningStates; limits: Props["limit
   const when = periodWords(period.value.range, isCurrent.value);
   const perDay = startsPerDay(answer);
   const ranges = {
-    standby: `below ${formatValue(limits.standby_below_w, "W")}`,
-    active: `${formatValue(limits.standby_below_w, "W")} to ${formatValue(limits.high_from_w, "W")}`,
-    high: `from ${formatValue(limits.high_from_w, "W")}`,
+    standby: `below ${limitWords(limits.standby_below_w, "W")}`,
+    active: `${limitWords(limits.standby_below_w, "W")} to ${limitWords(limits.high_from_w, "W")}`,
+    high: `from ${limitWords(limits.high_from_w, "W")}`,
   };
   return (
     <>

@@ -3,7 +3,7 @@
 import type { BandName, Bands } from "../api/types";
 import type { Zone } from "../charts/marks";
 import type { Role } from "../charts/palette";
-import { formatDecimal, formatValue, THIN_SPACE } from "../format/number";
+import { formatDecimal, scaleFor, THIN_SPACE } from "../format/number";
 
 /** The same rule as the server's: a limit of green is green, a limit of red is yellow. */
 export function gradeOf(value: number | null | undefined, bands: Bands): BandName | null {
@@ -31,12 +31,21 @@ export function zonesOf(bands: Bands): Zone[] {
   return zones;
 }
 
-/** "49.8–50.2 Hz", "from 0.85", "up to 1.00 kW": what is green. */
+/** A limit without needless digits: "20 W", "2 kW", "0.85". */
+export function limitWords(limit: number, unit: string): string {
+  const scale = scaleFor(Math.abs(limit), unit);
+  const value = limit / scale.factor;
+  const decimals = [0, 1, 2].find((count) => Math.abs(value - Number(value.toFixed(count))) < 1e-9);
+  const text = formatDecimal(value, decimals ?? 2);
+  return scale.unit ? `${text}${THIN_SPACE}${scale.unit}` : text;
+}
+
+/** "49.8–50.2 Hz", "from 0.85", "up to 1 kW": what is green. */
 export function greenWords(bands: Bands, unit: string): string {
   const { green_low: low, green_high: high } = bands;
   if (unit === "Hz" && low !== null && high !== null)
     return `${formatDecimal(low, 1)}–${formatDecimal(high, 1)}${THIN_SPACE}Hz`;
-  const text = (value: number) => (unit === "" ? formatDecimal(value, 2) : formatValue(value, unit));
+  const text = (value: number) => limitWords(value, unit);
   if (low !== null && high !== null) return `${text(low)} to ${text(high)}`;
   return low !== null ? `from ${text(low)}` : high === null ? "always" : `up to ${text(high)}`;
 }

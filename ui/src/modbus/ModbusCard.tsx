@@ -101,7 +101,7 @@ function LinkRow({ link }: { link: MeterLink }) {
         <i class="chip-dot" aria-hidden="true" />
         <span>
           {LINK_WORDS[link.state] ?? link.state}
-          <small title={link.detail ?? faults}>{link.detail || faults || "no fault so far"}</small>
+          <small title={link.detail ?? faults}>{link.detail || (faults ? `so far ${faults}` : "no fault so far")}</small>
         </span>
       </span>
       <span class="number">{ago === null ? "never" : `${formatAge(ago)} ago`}</span>

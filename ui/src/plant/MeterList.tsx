@@ -59,6 +59,7 @@ function Row({
   const age = meterAgeS(meter, nowMs.value);
   const isFresh = meter.state === "ok" || meter.state === "faulty";
   const reason = reasonOf(meter, nowMs.value);
+  const spark = sparkOf(meter);
   const hasPhases = PHASES.some((phase) => meter.values[`active_power_${phase}_w`] !== undefined);
   return (
     <div
@@ -70,9 +71,10 @@ function Row({
         {depth > 0 && <i class="branch" aria-hidden="true" />}
         <Link to={`/devices/${encodeURIComponent(meter.device)}`} class="meter-link">
           <strong>{meter.name}</strong>
-          <small>
-            {KIND_WORDS[meter.kind] ?? meter.kind}
-            {meter.link !== null && ` · ${meter.link.endpoint}, unit ${meter.link.unit}`}
+          <small title={meter.link?.endpoint}>
+            {meter.link === null
+              ? (KIND_WORDS[meter.kind] ?? meter.kind)
+              : `${meter.link.type ?? meter.link.endpoint}, unit ${meter.link.unit}`}
           </small>
         </Link>
       </span>
@@ -108,17 +110,14 @@ function Row({
         {formatValue(meter.energy_today_wh, "Wh")}
       </span>
       <span class="meter-spark">
-        <DaySpark
-          deviceId={meter.device}
-          quantity={{
-            name:
-              meter.is_production && "production_power_w" in meter.values
-                ? "production_power_w"
-                : "active_power_w",
-            title: `Power of ${meter.name}`,
-            kind: "gauge",
-          }}
-        />
+        {spark === null ? (
+          <span class="muted">{UNKNOWN}</span>
+        ) : (
+          <DaySpark
+            deviceId={meter.device}
+            quantity={{ name: spark, title: `Power of ${meter.name}`, kind: "gauge" }}
+          />
+        )}
       </span>
       <button
         type="button"
@@ -149,6 +148,13 @@ function PhaseBars({ meter }: { meter: PlantMeter }) {
       ))}
     </>
   );
+}
+
+/** The quantity of the small line; null where the meter tells no power. */
+function sparkOf(meter: PlantMeter): string | null {
+  const names = ["active_power_w", "production_power_w"];
+  const ordered = meter.is_production ? names.reverse() : names;
+  return ordered.find((name) => meter.quantities.includes(name)) ?? null;
 }
 
 function voltageOf(meter: PlantMeter): string {

@@ -125,7 +125,9 @@ function PlantTiles({ plant }: { plant: Plant }) {
           power === null
             ? meter?.power_w === null
               ? "does not answer now"
-              : "no meters below it"
+              : sum === undefined
+                ? "no meters below it"
+                : "not all sub-meters answer"
             : `${formatValue(power.parts, "W")} seen by sub-meters`
         }
       >
