@@ -62,7 +62,7 @@ def list_line_rows(where: str, found: LineFigures, *, has_ratio_target: bool) ->
 def list_fleet_rows(fleet: FleetFigures) -> list[Row]:
     """Figures of the fleet."""
     where = f"{fleet.n_meters} meters, once a second"
-    on_time = judge(fleet.on_time, _LEAST_ON_TIME)
+    judge(fleet.on_time, _LEAST_ON_TIME)
     return [
         Row(CASE, OURS, f"{where}: polls", fleet.polls_per_s, "polls/s"),
         Row(CASE, OURS, f"{where}: stored and found by SQL", fleet.values_per_s, "values/s"),
