@@ -113,6 +113,8 @@ def test_faulty_row_can_be_mended_and_removed(tmp_path: Path) -> None:
         "VALUES('h', 'abc', 1, 'sdm630'), ('i', 'def', 1, 'sdm630')",
     )
     [_, mended, dropped] = desk.look().names
+    with pytest.raises(RowError, match=r"^port 70000"):
+        desk.put_meter(mended, {**METER, "port": 70_000})
     desk.put_meter(mended, METER)
     desk.remove_meter(dropped)
     assert polled(desk) == ["grid", "test_energy_meter", mended]

@@ -69,6 +69,15 @@ def test_upgrade_keeps_the_rows(tmp_path: Path) -> None:
     book.close()
 
 
+def test_older_file_that_takes_the_place_of_another_is_upgraded(tmp_path: Path) -> None:
+    book = open_book(tmp_path / "meters.db")
+    book.read_rows()
+    make_first_version(tmp_path / "older.db")
+    (tmp_path / "older.db").replace(tmp_path / "meters.db")
+    assert [one["id"] for one in book.read_rows().meters] == [0, 7]
+    book.close()
+
+
 def test_tables_of_an_installation_in_sqlite_are_taken_over(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "meters.db")) as connection:
         connection.executescript(SQLITE_SEED)

@@ -107,7 +107,8 @@ class ModbusSource:
 
     def list_units(self) -> list[Unit]:
         """Every unit that is polled, by device id."""
-        units = [unit for one in self.gateways.values() for unit in one.units.values()]
+        # Copied at once: whoever asks may be in another thread.
+        units = [unit for one in list(self.gateways.values()) for unit in list(one.units.values())]
         return sorted(units, key=lambda unit: unit.meter.device.id)
 
     def find_gateway(self, endpoint: Endpoint) -> Gateway | None:

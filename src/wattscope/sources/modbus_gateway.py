@@ -133,11 +133,11 @@ class Gateway:
 
     async def _serve(self, unit: Unit) -> None:
         now_us = self._now_us()
-        if unit.state is UnitState.OFFLINE:
+        if unit.state in {UnitState.OFFLINE, UnitState.REFUSED}:
             _pass_by(unit, now_us)
             if self._is_down(now_us):
                 unit.probe_at_us = self._down_until_us
-            elif await self._probe(unit):
+            elif unit.state is UnitState.REFUSED or await self._probe(unit):
                 for job in unit.jobs:
                     await self._poll(unit, job)
             return
@@ -206,7 +206,7 @@ class Gateway:
                 blocks.append(Block(request.function, request.address, answer))
             elif answer.code in CONFIGURATION_EXCEPTIONS and n_splits < _MAX_SPLITS:
                 n_splits += 1
-                smaller = unit.learn_refusal(request, job, self._planned_gap)
+                smaller = unit.learn_refusal(request, job, self._planned_gap, self._now_us())
                 waiting.extendleft(reversed(smaller))
             elif not _is_answer(answer):
                 # What was read so far is true; more tries would only keep the neighbours waiting.
@@ -222,7 +222,7 @@ class Gateway:
         if lost is not None:
             self._note_failure(unit, lost)
         elif not blocks:
-            unit.note_nothing()
+            unit.note_nothing("", now_us, self._draw())
 
     async def _plan(self, unit: Unit, job: Job) -> tuple[ReadRequest, ...] | None:
         """The read plan of a poll group; None where the unit would not tell what it has."""
@@ -239,7 +239,7 @@ class Gateway:
                 self._note_failure(unit, found)
                 return None
             if isinstance(found, str):
-                unit.note_nothing(found)
+                unit.note_nothing(found, self._now_us(), self._draw())
                 return None
             job.requests = found
         return job.requests

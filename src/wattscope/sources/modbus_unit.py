@@ -25,6 +25,8 @@ POLLS_TO_OFFLINE: Final = 3
 """Polls without an answer after which a unit counts as offline."""
 FIRST_PROBE_S: Final = 1.0
 LONGEST_PROBE_S: Final = 60.0
+ABSENT_US: Final = 3600 * 1_000_000
+"""How long a value is believed to be absent before it is asked for again [µs]."""
 STRIKES: Final = 3
 """Polls in a row that refuse a value alone before the device is believed not to have it."""
 FIRST_PATIENCE: Final = 10
@@ -43,7 +45,7 @@ class UnitState(Enum):
     OFFLINE = "offline"
     """Did not answer three polls in a row; probed now and then."""
     REFUSED = "refused"
-    """Answers, and gives nothing of what is asked."""
+    """Answers, and gives nothing of what is asked; everything is asked anew now and then."""
 
 
 @dataclass(slots=True)
@@ -90,6 +92,7 @@ class Unit:
         self._n_failed = 0
         self._strikes: Counter[ReadRequest] = Counter()
         """How often single values were refused in polls that follow each other."""
+        self._absent_since_us = 0
         self._n_calm = 0
         self._patience = FIRST_PATIENCE
         self._probe_s = FIRST_PROBE_S
@@ -119,7 +122,7 @@ class Unit:
             job.requests = None
 
     def learn_refusal(
-        self, request: ReadRequest, job: Job, max_gap: int
+        self, request: ReadRequest, job: Job, max_gap: int, now_us: int
     ) -> tuple[ReadRequest, ...]:
         """What to ask instead of a refused request; the refused range is remembered."""
         self.forget_plans()
@@ -133,7 +136,10 @@ class Unit:
                 # It may be a mood: left out of this poll, asked for again with the next one.
                 return ()
             del self._strikes[request]
+        n_known = len(self.refusals.absent)
         self.refusals.learn(request, job.registers)
+        if len(self.refusals.absent) > n_known:
+            self._absent_since_us = now_us
         first, end = request.address, request.address + request.count
         inside = [
             one
@@ -158,6 +164,14 @@ class Unit:
         }
         return len(starts) <= 1
 
+    def _word_absent(self) -> str:
+        """What the unit is believed not to have; empty where nothing."""
+        known = self.refusals
+        if not known.absent:
+            return ""
+        names = [r.quantity for r in self.meter.map.registers if known.is_absent(r)]
+        return f"does not have {', '.join(names)}: left out, and asked for again each hour"
+
     def note_calm(self) -> None:
         """A poll was refused nothing."""
         self._strikes.clear()
@@ -178,17 +192,31 @@ class Unit:
         self.image, self.last_ok_us = image, now_us
         self.counts.polls += 1
         self.state, self._n_failed, self._probe_s = UnitState.ONLINE, 0, FIRST_PROBE_S
-        self.detail = ""
+        self.detail = self._word_absent()
+        if self.refusals.absent and now_us - self._absent_since_us > ABSENT_US:
+            self.refusals = Refusals()
+            self.forget_plans()
         if self.n_unchanged >= POLLS_TO_SUSPECT:
             self.detail = (
                 f"every register is as it was {self.n_unchanged} polls ago: "
                 "the gateway may repeat old values"
             )
 
-    def note_nothing(self, why: str = "") -> None:
-        """The unit answers, but gives nothing of what is asked."""
+    def note_nothing(self, why: str, now_us: int, jitter: float) -> None:
+        """The unit answers, but gives nothing of what is asked.
+
+        It may be in the middle of something, so nothing that it refused is remembered.
+
+        Args:
+            why: In words; empty where it refused everything.
+            now_us: The clock [µs since 1970].
+            jitter: 0 to 1, of the time until it is asked again.
+        """
         self.counts.failed += 1
         self._n_failed = 0
+        self.refusals = Refusals()
+        self.forget_plans()
+        self._wait_longer(self.state is UnitState.REFUSED, now_us, jitter)
         self.state = UnitState.REFUSED
         self.detail = why or (
             f"refuses all registers of type {self.meter.map.name!r}; is it the right type?"
@@ -207,14 +235,17 @@ class Unit:
         self.detail = f"{why.fault.value}: {why.detail}"
         if self._n_failed < POLLS_TO_OFFLINE:
             return
-        if self.state is UnitState.OFFLINE:
-            self._probe_s = min(2 * self._probe_s, LONGEST_PROBE_S)
+        self._wait_longer(self.state is UnitState.OFFLINE, now_us, jitter)
         self.state = UnitState.OFFLINE
+
+    def _wait_longer(self, has_waited: bool, now_us: int, jitter: float) -> None:  # noqa: FBT001  # told by what it is
+        if has_waited:
+            self._probe_s = min(2 * self._probe_s, LONGEST_PROBE_S)
         self.probe_at_us = now_us + round(self._probe_s * (0.75 + 0.25 * jitter) * 1e6)
 
     @property
     def next_us(self) -> int:
         """When something is to be done with the unit next [µs since 1970]."""
-        if self.state is UnitState.OFFLINE:
+        if self.state in {UnitState.OFFLINE, UnitState.REFUSED}:
             return self.probe_at_us
         return min((job.due_us for job in self.jobs), default=2**62)

@@ -88,11 +88,16 @@ def make_finish(register: Register) -> Finish:
     missing = _missing_numbers(register)
     scale = _make_scale(register.factor, register.offset)
     if register.type is RegisterType.FLOAT32:
+        is_plain = register.factor == 1.0 and not register.offset
 
         def finish_single(number: float) -> float:
             if not math.isfinite(number) or number in missing:
                 return math.nan
-            return scale(shorten(number))
+            short = shorten(number)
+            if is_plain or short is number:
+                return scale(short)
+            # Of seven digits times a power of ten nine are enough: 1.001 kWh are 1001 Wh.
+            return float(f"{scale(short):.9g}")
 
         return finish_single
     if register.type is RegisterType.FLOAT64:
