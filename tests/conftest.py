@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from tests.servers import (
     MosquittoServer,
@@ -29,6 +31,12 @@ NETWORKED = ("integration", "page", "chaos")
 LOOPBACK_HOSTS = ["127.0.0.1", "::1", "localhost"]
 
 ServerT = TypeVar("ServerT")
+
+# How long an example takes says how busy the machine is, not whether the program is right.
+hypothesis_settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

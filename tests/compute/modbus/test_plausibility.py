@@ -26,6 +26,8 @@ MAPS = [
     for name in LIBRARY.names()
     if is_register_map(table := LIBRARY.read(name)) and table["protocol"] == "modbus"
 ]
+MAPS = [one for one in MAPS if all(r.quantity in QUANTITIES for r in one.registers)]
+"""All meters; the virtual one has a measurement of its own, of which nothing can be said."""
 USUAL = {"V": 231.4, "Hz": 49.98, "A": 3.2, "W": 740.0, "VA": 745.0, "var": -90.0, "": 0.99} | {
     "Wh": 1_234_560.0,
     "varh": 54_320.0,
