@@ -39,8 +39,9 @@ def run(*, quick: bool, say: Callable[[str], None]) -> tuple[list[Row], list[str
         "limit: characters, gaps and turn-around of the fastest plan of requests that there is",
         f"{ONE_BY_ONE}: pymodbus, as the projects before this one read their meters",
         (
-            f"the fleet's program ran on one core, its meters on the others; {fleet.foreign_share:.0%} "
-            "of all CPU time went to processes that take no part, among them the virtual meters"
+            "the fleet's program ran on one core, its meters on the others; "
+            f"{fleet.foreign_share:.0%} of all CPU time went to processes that take no part, "
+            "among them the virtual meters"
         ),
     ]
     return rows, notes
@@ -61,7 +62,7 @@ def list_line_rows(where: str, found: LineFigures, *, has_ratio_target: bool) ->
 def list_fleet_rows(fleet: FleetFigures) -> list[Row]:
     """Figures of the fleet."""
     where = f"{fleet.n_meters} meters, once a second"
-    on_time = judge(fleet.on_time, _LEAST_ON_TIME)
+    judge(fleet.on_time, _LEAST_ON_TIME)
     return [
         Row(CASE, OURS, f"{where}: polls", fleet.polls_per_s, "polls/s"),
         Row(CASE, OURS, f"{where}: stored and found by SQL", fleet.values_per_s, "values/s"),

@@ -15,6 +15,7 @@ from wattscope.core.registers import Register, RegisterType
 from wattscope.simulate.modbus_sunspec import Point
 
 _DIGITS: Final = 7
+_SCALED_DIGITS: Final = 9
 """Decimal digits that single precision always keeps."""
 _MAX_EXACT_POWER: Final = 22
 _SMALLEST: Final = 1e-9
@@ -31,6 +32,11 @@ def as_read(column: FloatColumn, register: Register) -> FloatColumn:
     raw = (column - register.offset) / register.factor
     if register.type is RegisterType.FLOAT32:
         raw = shorten_column(raw)
+        if register.factor != 1.0 or register.offset:
+            scaled = _scale(raw, register.factor, register.offset)
+            # As the reader does: of seven digits times a power of ten nine are enough.
+            is_exact = raw == raw.astype(np.float32).astype(np.float64)
+            return np.where(is_exact, scaled, _round_digits(scaled, _SCALED_DIGITS))
     elif not register.type.is_float:
         raw = np.rint(raw)
     return _scale(raw, register.factor, register.offset)
@@ -56,14 +62,19 @@ def shorten_column(column: FloatColumn) -> FloatColumn:
     """
     single = column.astype(np.float32)
     exact = single.astype(np.float64)
-    size = np.abs(exact)
-    is_plain = size > _SMALLEST
-    magnitude = np.floor(np.log10(np.where(is_plain, size, 1.0))).astype(np.int64)
-    power = 10.0 ** np.abs(_DIGITS - 1 - magnitude)
-    has_decimals = magnitude < _DIGITS
-    short = np.where(has_decimals, np.rint(exact * power) / power, np.rint(exact / power) * power)
-    is_same = is_plain & (short.astype(np.float32) == single)
+    short = _round_digits(exact, _DIGITS)
+    is_same = (np.abs(exact) > _SMALLEST) & (short.astype(np.float32) == single)
     return np.where(is_same, short, exact)
+
+
+def _round_digits(column: FloatColumn, n_digits: int) -> FloatColumn:
+    """The doubles nearest to the numbers with so many significant digits."""
+    size = np.abs(column)
+    magnitude = np.floor(np.log10(np.where(size > _SMALLEST, size, 1.0))).astype(np.int64)
+    power = 10.0 ** np.abs(n_digits - 1 - magnitude)
+    return np.where(
+        magnitude < n_digits, np.rint(column * power) / power, np.rint(column / power) * power
+    )
 
 
 def _scale(raw: FloatColumn, factor: float, offset: float) -> FloatColumn:
