@@ -12,6 +12,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from tests.assembly.meter_places import open_desk
 from tests.web.applications import Application, open_application
 from tests.web.conftest import HOUSE, NOW, fill_house
+from wattscope.assembly.commission import Commission
+from wattscope.core.fleet import Endpoint
+from wattscope.sources.modbus_wire import Wire
 
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
 openapi_checks = pytest.importorskip("schemathesis.specs.openapi.checks")
@@ -55,6 +58,8 @@ OPERATIONS = (
     "GET /api/meters/{meter_id}",
     "PUT /api/meters/{meter_id}",
     "DELETE /api/meters/{meter_id}",
+    "POST /api/meters/scan",
+    "POST /api/meters/test-read",
     "GET /api/registers",
     "POST /api/registers",
     "PUT /api/registers/{number}",
@@ -69,6 +74,11 @@ OPERATIONS = (
 )
 
 
+async def open_nothing(endpoint: Endpoint, timeout_s: float) -> Wire:
+    """A network in which nobody answers: this test makes up addresses."""
+    raise OSError(f"no route to {endpoint.address} within {timeout_s} s")
+
+
 @pytest.fixture(scope="module")
 def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     folder = tmp_path_factory.mktemp("schema")
@@ -78,7 +88,9 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applicatio
         now=NOW,
         settings=HOUSE,
         fill=fill_house,
-        change=lambda services: dataclasses.replace(services, meters=desk),
+        change=lambda services: dataclasses.replace(
+            services, meters=desk, commission=Commission(desk.source, open_nothing)
+        ),
     ) as found:
         yield found
     desk.source.book.close()
