@@ -46,6 +46,7 @@ VALUES = [
     {"quantity": "active_power_w", "title": "Active power", "unit": "W", "value": 1432.0},
 ]
 FOUND = {
+    "port": 8899,
     "unit": 3,
     "framing": "rtu_over_tcp",
     "type": "sdm630",

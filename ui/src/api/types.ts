@@ -424,6 +424,7 @@ export interface ReadValue {
 }
 
 export interface FoundMeter {
+  port: number;
   unit: number;
   framing: string;
   type: string;
@@ -435,7 +436,7 @@ export interface FoundMeter {
 
 export interface MeterScan {
   found: FoundMeter[];
-  tried: number | string[];
+  tried: number;
 }
 
 export interface TestRead {

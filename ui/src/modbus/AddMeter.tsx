@@ -141,7 +141,12 @@ export function AddMeter({ onAdded }: { onAdded: () => void }) {
           <Found
             scan={scan}
             onUse={(one) =>
-              change({ unit: String(one.unit), framing: one.framing, type: one.type })
+              change({
+                port: String(one.port),
+                unit: String(one.unit),
+                framing: one.framing,
+                type: one.type,
+              })
             }
           />
         )}
