@@ -95,6 +95,7 @@ def build_intake(
         router = FleetRouter()
         fleet_source = build_fleet_source(settings, storage.folder.path, library)
         router.follow(FleetReader(fleet_source).read())
+        fleet_source.book.close()
     else:
         router = build_router(load_profiles(source.profiles, library), settings.site.time_zone)
     intake, _ = _make_intake(settings, source, storage, router)

@@ -157,7 +157,7 @@ def open_settings_book(settings: Settings, folder: Path) -> MeterBook:
             raise SettingsError(
                 f"registry.password_file: {wanted.password_file} cannot be read ({fault})"
             ) from fault
-    return open_book(DataFolder(folder).meters, wanted.url, password)
+    return open_book(DataFolder(folder).meters, wanted.url, password, has_example=wanted.example)
 
 
 def build_site(settings: Settings) -> Site:

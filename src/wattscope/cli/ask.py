@@ -78,7 +78,8 @@ def subscribe(
     library = find_profiles(settings_file)
     names = profile or [one for one in library.names() if "topics" in library.read(one)]
     router = build_router(load_profiles(names, library), settings.site.time_zone)
-    known = settings.sources[0] if settings.sources else SourceSettings()
+    listening = [one for one in settings.sources if one.type == "mqtt"]
+    known = listening[0] if listening else SourceSettings()
     # A session of its own, at QoS 0: looking takes nothing away from the program.
     look = SourceSettings(
         name="subscribe",

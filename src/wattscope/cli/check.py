@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 import typer
 
 from wattscope.assembly.feeds import build_mqtt_options, build_router, load_profiles
+from wattscope.assembly.meter_fleet import FleetReader, build_fleet_source
 from wattscope.assembly.storage import now_us, open_storage
+from wattscope.assembly.virtual_meter import HOST as VIRTUAL_HOST
 from wattscope.broker import find_broker_program, is_port_taken
 from wattscope.cli.options import (
     DEFAULT_DATA,
@@ -21,6 +23,7 @@ from wattscope.cli.options import (
     find_profiles,
     read_settings,
 )
+from wattscope.compute.modbus.meter_rows import BookRows
 from wattscope.core.errors import SettingsError, WattscopeError
 from wattscope.core.time_grid import US_PER_S
 from wattscope.registry.profile_library import ProfileLibrary
@@ -80,19 +83,24 @@ def _examine(data: Path, settings_file: Path | None) -> Iterator[Diagnosis]:
             yield Diagnosis(False, line)
         return
     yield Diagnosis(True, "settings are well formed")
-    yield from _examine_sources(settings, find_profiles(settings_file))
+    yield from _examine_sources(settings, find_profiles(settings_file), data)
     yield from _examine_folder(data)
     if (data / "registry.sqlite").exists():
         yield from _examine_readings(settings, data)
 
 
-def _examine_sources(settings: Settings, library: ProfileLibrary) -> Iterator[Diagnosis]:
+def _examine_sources(
+    settings: Settings, library: ProfileLibrary, data: Path
+) -> Iterator[Diagnosis]:
     if settings.broker.embedded:
         try:
             yield Diagnosis(True, f"embedded broker is installed: {find_broker_program().name}")
         except SettingsError as fault:
             yield Diagnosis(False, str(fault))
     for source in settings.sources:
+        if source.type == "modbus":
+            yield from _examine_meters(settings, library, data)
+            continue
         try:
             filters = _read_filters(settings, source.profiles, library)
             options = build_mqtt_options(settings, source, filters)
@@ -109,6 +117,30 @@ def _examine_sources(settings: Settings, library: ProfileLibrary) -> Iterator[Di
                 f"source {source.name}: nothing answers at {scheme}://{host}:{port}; start "
                 "wattscope run (embedded broker) or your broker, or correct sources.url",
             )
+
+
+def _examine_meters(settings: Settings, library: ProfileLibrary, data: Path) -> Iterator[Diagnosis]:
+    """Every row of the meter book, and every address that is to be read."""
+    try:
+        source = build_fleet_source(settings, data, library)
+        if settings.registry.url is None and not DataFolder(data).meters.exists():
+            fleet = source.build(BookRows())
+        else:
+            fleet = FleetReader(source).read()
+    except WattscopeError as fault:
+        yield Diagnosis(False, str(fault))
+        return
+    for row in fleet.faults:
+        yield Diagnosis(row.is_warning, str(row))
+    for endpoint in dict.fromkeys(meter.endpoint for meter in fleet.meters):
+        if endpoint.is_serial:
+            is_there = Path(endpoint.host).exists()
+            words = "is there" if is_there else "does not exist; is the adapter plugged in?"
+            yield Diagnosis(is_there, f"serial port {endpoint.host} {words}")
+        elif endpoint.host != VIRTUAL_HOST:
+            is_there = is_port_taken(endpoint.host, endpoint.port)
+            words = "is listened at" if is_there else "does not answer; see wattscope devices scan"
+            yield Diagnosis(is_there, f"meters at {endpoint.address}: it {words}")
 
 
 def _examine_folder(data: Path) -> Iterator[Diagnosis]:

@@ -35,7 +35,7 @@ from wattscope.cli.options import (
     read_settings,
 )
 from wattscope.cli.play import run_simulator, simulate_past
-from wattscope.core.errors import SettingsError
+from wattscope.core.errors import SettingsError, WattscopeError
 from wattscope.registry.profile_library import ProfileLibrary
 from wattscope.settings import PrometheusSettings, Settings
 from wattscope.web.app import create_app, create_metrics_app
@@ -213,7 +213,14 @@ def _serve(
                 if not task.cancelled() and task.exception() is not None:
                     raise task.exception() or RuntimeError
 
-        asyncio.run(program.run(serve))
+        ended: WattscopeError | None = None
+        try:
+            asyncio.run(program.run(serve))
+        except* WattscopeError as faults:
+            # Raised here it would be a group again, which nobody wants to read.
+            ended = _first_of(faults)
+        if ended is not None:
+            raise ended
 
 
 def _build_server(app: FastAPI, host: str, port: int) -> _Server:
@@ -232,6 +239,12 @@ def _build_server(app: FastAPI, host: str, port: int) -> _Server:
             h11_max_incomplete_event_size=64 * 1024,
         )
     )
+
+
+def _first_of(faults: BaseExceptionGroup[WattscopeError]) -> WattscopeError:
+    """The first error within a group, however deep."""
+    first = faults.exceptions[0]
+    return _first_of(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 class _Server(uvicorn.Server):

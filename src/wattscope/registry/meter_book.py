@@ -71,8 +71,9 @@ class MeterBook:
     away.
     """
 
-    def __init__(self, database: BookDatabase) -> None:
+    def __init__(self, database: BookDatabase, *, has_example: bool = True) -> None:
         self._database = database
+        self._has_example = has_example
         self._lock = threading.Lock()
         self._ready_epoch: int | None = None
         self._seen: tuple[object, BookRows] | None = None
@@ -135,22 +136,26 @@ class MeterBook:
             version = read_version(connection, self.where)
         if version != BOOK_VERSIONS[-1]:
             with self._database.begin(is_writing=True) as connection:
-                upgrade_book(connection, self.where)
+                upgrade_book(connection, self.where, has_example=self._has_example)
         self._ready_epoch = epoch
 
 
-def open_book(path: Path, url: str | None = None, password: str | None = None) -> MeterBook:
+def open_book(
+    path: Path, url: str | None = None, password: str | None = None, *, has_example: bool = True
+) -> MeterBook:
     """The meter book of a data folder, or of a PostgreSQL database.
 
     Args:
         path: The SQLite file, where there is no url; made at the first look.
         url: ``postgresql://user@host/database``.
         password: Of the database.
+        has_example: Whether tables that are made anew hold the virtual meter.
 
     Raises:
         SettingsError: The url is none, or the extra ``postgres`` is not installed.
     """
-    return MeterBook(SqliteBook(path) if url is None else PostgresBook(url, password))
+    database = SqliteBook(path) if url is None else PostgresBook(url, password)
+    return MeterBook(database, has_example=has_example)
 
 
 def key_column(table: BookTable) -> str:

@@ -18,12 +18,13 @@ from wattscope.registry.meter_tables import BOOK_VERSIONS
 _POSTGRES_LOCK = 63837
 
 
-def upgrade_book(connection: Connection, where: str) -> bool:
+def upgrade_book(connection: Connection, where: str, *, has_example: bool = True) -> bool:
     """Bring the tables to the newest version, if they are not.
 
     Args:
         connection: In an open transaction that nobody else can write beside (SQLite: immediate).
         where: What names the database in an error, without a password.
+        has_example: Whether tables that are made anew hold the virtual meter.
 
     Returns:
         Whether anything was done.
@@ -37,7 +38,7 @@ def upgrade_book(connection: Connection, where: str) -> bool:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
         if read_version(connection, where) == BOOK_VERSIONS[-1]:
             return False
-    run_steps(connection, "head")
+    run_steps(connection, "head", has_example=has_example)
     return True
 
 
@@ -59,16 +60,18 @@ def read_version(connection: Connection, where: str) -> str | None:
     )
 
 
-def run_steps(connection: Connection, target: str) -> None:
+def run_steps(connection: Connection, target: str, *, has_example: bool = True) -> None:
     """Bring the tables to a version, as part of the open transaction.
 
     Args:
         connection: In an open transaction.
         target: A version, or ``head`` for the newest.
+        has_example: Whether tables that are made anew hold the virtual meter.
     """
     command = importlib.import_module("alembic.command")
     config = importlib.import_module("alembic.config").Config()
     folder = str(files("wattscope").joinpath("registry", "migrations"))
     config.set_main_option("script_location", folder.replace("%", "%%"))
     config.attributes["connection"] = connection
+    config.attributes["has_example"] = has_example
     command.upgrade(config, target)

@@ -89,6 +89,8 @@ class RegistrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """postgresql://user@host/database; left out, a SQLite file in the data folder."""
     password_file: str | None = None
     """File whose first line is the password of the database."""
+    example: bool = True
+    """Whether tables that are made anew hold a virtual meter, to see that everything works."""
 
 
 class MeterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

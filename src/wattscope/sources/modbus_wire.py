@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import Callable
 from typing import cast
@@ -138,8 +139,21 @@ async def open_wire(endpoint: Endpoint, timeout_s: float) -> Wire:
             else:
                 await loop.create_connection(lambda: wire, endpoint.host, endpoint.port)
     except TimeoutError as fault:
-        raise OSError(f"no connection within {timeout_s:g} s") from fault
+        raise OSError(f"{endpoint.address} gives no connection within {timeout_s:g} s") from fault
+    except OSError as fault:
+        raise OSError(_explain(endpoint, fault)) from fault
     return wire
+
+
+def _explain(endpoint: Endpoint, fault: OSError) -> str:
+    """Why there is no connection, in the words of somebody who may mend it."""
+    if isinstance(fault, socket.gaierror):
+        return f"the name {endpoint.host!r} is unknown; is it written right?"
+    if isinstance(fault, ConnectionRefusedError):
+        return f"nobody listens at {endpoint.address}; is the port right, and the device on?"
+    if fault.errno in {errno.EHOSTUNREACH, errno.ENETUNREACH}:
+        return f"there is no way to {endpoint.host}; is it in this network?"
+    return f"{endpoint.address}: {fault.strerror or fault}"
 
 
 async def _open_serial(path: str, line: Line, wire: Wire) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from alembic import op
+from alembic import context, op
 
 revision = "0001"
 down_revision = None
@@ -27,11 +27,15 @@ REGISTER = {
 
 
 def upgrade() -> None:
-    """Make what is missing; a database in which both are missing gets the virtual meter."""
+    """Make what is missing; a database in which both are missing gets the virtual meter.
+
+    Unless it is not wanted: see ``meter_upgrade``.
+    """
     present = set(sa.inspect(op.get_bind()).get_table_names())
     meters = None if "energy_meters" in present else _create_meters()
     registers = None if "registers" in present else _create_registers()
-    if meters is not None and registers is not None:
+    has_example = context.config.attributes["has_example"]
+    if has_example and meters is not None and registers is not None:
         op.bulk_insert(meters, [METER])
         op.bulk_insert(registers, [REGISTER])
 
