@@ -34,9 +34,8 @@ def program(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     text = files("wattscope").joinpath("recipes", "modbus.toml").read_text(encoding="utf-8")
     for meter in plant.settings.meters:
         at = text.index(f'id = "{meter.id}"')
-        text = text[:at] + re.sub(
-            r"^port = \d+", f"port = {meter.port}", text[at:], 1, re.MULTILINE
-        )
+        port = re.compile(r"^port = \d+", re.MULTILINE)
+        text = text[:at] + port.sub(f"port = {meter.port}", text[at:], count=1)
     # Its port for Prometheus may be taken by somebody else's here.
     text = re.sub(r"^\[prometheus\]\nport = .*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r'^poll = "\d+s"', 'poll = "1s"', text, flags=re.MULTILINE)
