@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from benchmarks.modbus_fleet import FleetFigures, measure_fleet
 from benchmarks.modbus_lines import LineFigures, measure_line
+from benchmarks.modbus_neighbours import NeighbourFigures, measure_neighbours
 from benchmarks.rows import OURS, Row
 
 CASE = "modbus"
@@ -35,6 +36,8 @@ def run(*, quick: bool, say: Callable[[str], None]) -> tuple[list[Row], list[str
     say(f"{n_meters} meters, once a second")
     fleet = measure_fleet(n_meters, length_s)
     rows += list_fleet_rows(fleet)
+    say("neighbours of meters that misbehave")
+    rows += list_neighbour_rows(measure_neighbours(10.0 if quick else 240.0))
     notes = [
         "limit: characters, gaps and turn-around of the fastest plan of requests that there is",
         f"{ONE_BY_ONE}: pymodbus, as the projects before this one read their meters",
@@ -78,6 +81,24 @@ def list_fleet_rows(fleet: FleetFigures) -> list[Row]:
         Row(CASE, OURS, f"{where}: CPU, of one core", fleet.core_share, "share"),
         Row(CASE, OURS, f"{where}: oldest newest value", 1000 * fleet.worst_age_s, "ms"),
     ]
+
+
+def list_neighbour_rows(found: NeighbourFigures) -> list[Row]:
+    """What faults cost others; and that none of what they told was stored."""
+    rows = []
+    for where, before, beside in (
+        ("meter at another gateway", found.other_before, found.other_beside),
+        ("meter behind the same gateway", found.same_before, found.same_beside),
+    ):
+        rows += [
+            Row(CASE, OURS, f"{where}, due to answered, p99", before, "ms"),
+            Row(CASE, OURS, f"{where}, beside faults, p99", beside, "ms"),
+            Row(CASE, OURS, f"{where}, beside faults, to before", beside / before, "x"),
+        ]
+    rows.append(Row(CASE, OURS, "requests that went wrong", found.n_faults, "requests"))
+    target = "0 met" if found.n_lies == 0 else f"0 MISSED, {found.n_lies} stored"
+    rows.append(Row(CASE, OURS, "wrong values stored", found.n_lies, "values", target))
+    return rows
 
 
 def judge(found: float, least: float) -> str:

@@ -130,7 +130,9 @@ class Reader:
         ]
 
 
-async def read_site(site: VirtualSite, folder: Path, act: Callable[[Reader], object]) -> None:
+async def read_site(
+    site: VirtualSite, folder: Path, act: Callable[[Reader], object], *, poll_s: float = POLL_S
+) -> None:
     """Run the program over all meters of a site while ``act`` goes on."""
     meters = tuple(
         MeterSettings(
@@ -140,7 +142,7 @@ async def read_site(site: VirtualSite, folder: Path, act: Callable[[Reader], obj
             unit=unit,
             type="sdm120",
             framing=gateway.framing.value,
-            poll=f"{POLL_S}s",
+            poll=f"{poll_s}s",
             timeout_s=TIMEOUT_S,
         )
         for port, gateway in site.gateways.items()
