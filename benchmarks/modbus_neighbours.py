@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from wattscope.sources.modbus_unit import UnitState
 
 _LAYOUT = {Framing.TCP: ((1, 2), (1,)), Framing.RTU_OVER_TCP: ((1, 2),)}
 _SEED = 7
+_SETTLED_S = 3.0
 _POLL_S = 0.5
 """Longer than any poll takes here: what is late is known by its place between two instants."""
 _QUANTITY = "voltage_v"
@@ -53,20 +55,21 @@ def measure_neighbours(length_s: float) -> NeighbourFigures:
                 lambda: len(units()) == 6 and all(one.state is UnitState.ONLINE for one in units()),
                 "all meters online",
             )
+            await asyncio.sleep(_SETTLED_S)
+            began_us = time.time_ns() // 1000
             await asyncio.sleep(length_s / 2)
             n_before = len(reader.stored())
             spoil(site, sick)
             await asyncio.sleep(length_s / 2)
             names = [f"{site.gateways[port].framing.value}-{port}-1" for port in sick]
-            late = {one: _late_ms(reader, one) for one in (*names, f"tcp-{other}-1")}
+            late = {one: _late_ms(reader, one, began_us) for one in (*names, f"tcp-{other}-1")}
             if len(reader.stored()) <= n_before:
                 raise WrongAnswerError("nothing was stored beside the faults")
             halves = {one: np.array_split(rows, 2) for one, rows in late.items()}
 
             def p99(group: list[str], half: int) -> float:
-                return float(
-                    np.percentile(np.concatenate([halves[one][half] for one in group]), 99)
-                )
+                rows = np.concatenate([halves[one][half] for one in group])
+                return float(np.percentile(rows, 99))
 
             others = [f"tcp-{other}-1"]
             n_faults = sum(one.counts.faults.total() for one in units())
@@ -92,8 +95,11 @@ def spoil(site: VirtualSite, ports: list[int]) -> None:
         site.set_fault(port, 2, mix_of(site.gateways[port].framing, draw), _SEED)
 
 
-def _late_ms(reader: Reader, device: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _late_ms(
+    reader: Reader, device: str, began_us: int
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """How long after its instant each poll of a device was answered [ms], in order of time."""
-    rows = [row for row in reader.stored() if row[0] == device and row[1] == _QUANTITY]
-    instants = np.array(sorted(row[2] for row in rows), np.float64)
+    wanted = (device, _QUANTITY)
+    rows = [row[2] for row in reader.stored() if row[:2] == wanted and row[2] >= began_us]
+    instants = np.array(sorted(rows), np.float64)
     return (instants % (_POLL_S * 1e6)) / 1000
