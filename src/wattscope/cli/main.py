@@ -2,56 +2,58 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
+from collections.abc import Sequence
+from typing import Final
 
 import typer
 
 from wattscope import __version__
-from wattscope.cli import (
-    ask,
-    bring,
-    check,
-    commission,
-    devices,
-    explain,
-    keep,
-    mend,
-    play,
-    registers,
-    report,
-    serve,
-)
 from wattscope.core.errors import SettingsError, WattscopeError
 
 EXIT_FAILED = 1
 EXIT_SETTINGS = 78
 """Exit status for wrong settings (sysexits.h, EX_CONFIG)."""
 
-app = typer.Typer(
-    name="wattscope",
-    help="Read every meter, keep every reading, see what flows where.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
-for commands in (
-    serve,
-    play,
-    bring,
-    ask,
-    devices,
-    registers,
-    commission,
-    report,
-    explain,
-    keep,
-    check,
-    mend,
-):
-    commands.add_commands(app)
+MODULES: Final[dict[str, tuple[str, ...]]] = {
+    "serve": ("demo", "run"),
+    "play": ("simulate",),
+    "bring": ("import", "replay"),
+    "ask": ("sql", "subscribe"),
+    "devices": ("devices",),
+    "registers": ("registers",),
+    # Its commands go into the groups of the two above.
+    "commission": ("devices", "registers"),
+    "report": ("report",),
+    "explain": ("explain",),
+    "keep": ("backup", "restore", "export"),
+    "check": ("check", "doctor"),
+    "mend": ("verify", "repair"),
+}
+"""Modules of this package to the commands that they bring, in the order of the help."""
 
 
-@app.callback(invoke_without_command=True)
+def build_app(words: Sequence[str]) -> typer.Typer:
+    """The program with the command that the words name; with all of them where they name none.
+
+    A server that runs for years on a small machine need not hold what other commands import: that
+    is 5 MB.
+    """
+    app = typer.Typer(
+        name="wattscope",
+        help="Read every meter, keep every reading, see what flows where.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    app.callback(invoke_without_command=True)(show_version)
+    wanted = [module for module, commands in MODULES.items() if words and words[0] in commands]
+    for module in wanted or MODULES:
+        importlib.import_module(f"wattscope.cli.{module}").add_commands(app)
+    return app
+
+
 def show_version(
     version: bool = typer.Option(False, "--version", help="Print the version and end."),
 ) -> None:
@@ -64,7 +66,7 @@ def show_version(
 def main() -> None:
     """Run a command; an error of ours is one line each and an exit status, never a trace."""
     try:
-        app()
+        build_app(sys.argv[1:])()
     except SettingsError as fault:
         for line in str(fault).splitlines():
             print(f"wattscope: {line}", file=sys.stderr)

@@ -10,8 +10,6 @@ import asyncio
 import contextlib
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -37,7 +35,7 @@ from wattscope.cli.virtual import (
     UnitOption,
     VirtualChoice,
 )
-from wattscope.core.errors import SettingsError, TransientError
+from wattscope.core.errors import SettingsError
 from wattscope.registry.profile_library import ProfileLibrary
 from wattscope.settings import Settings
 from wattscope.simulate.modbus_bank import Gaps
@@ -47,7 +45,6 @@ from wattscope.simulate.site_simulators import ModbusSimulator
 _LENGTH = re.compile(r"(\d+)([dhm])")
 _SECONDS = {"d": 86_400, "h": 3600, "m": 60}
 _MOVED = re.compile(r"(\d{1,5})=(\d{1,5})")
-_PROGRAM = (sys.executable, "-m", "wattscope")
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -155,46 +152,6 @@ async def _with_parent(playing: Coroutine[None, None, str]) -> str:
     with contextlib.suppress(asyncio.CancelledError):
         return await task
     return "ended with the process that started it"
-
-
-def simulate_past(recipe: str, data: Path, history: str) -> None:
-    """Fill the data folder with a past that it does not have yet.
-
-    Raises:
-        SettingsError: It failed; it has said why.
-    """
-    words = ("simulate", recipe, "--history", history, "--data", str(data))
-    done = subprocess.run([*_PROGRAM, *words], check=False, stdout=subprocess.DEVNULL)
-    if done.returncode:
-        raise SettingsError("the simulated past could not be written; see above")
-
-
-async def run_simulator(recipe: str, words: Sequence[str]) -> None:
-    """Play a recipe's devices in a child process until cancelled.
-
-    Args:
-        recipe: Its name.
-        words: Options of ``simulate``, such as where the broker is.
-
-    Raises:
-        TransientError: It ended by itself; it has said why.
-    """
-    process = await asyncio.create_subprocess_exec(
-        *_PROGRAM,
-        "simulate",
-        recipe,
-        *words,
-        "--with-parent",
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        code = await process.wait()
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
-    raise TransientError(f"the simulator ended with status {code}; see above")
 
 
 def parse_length(text: str) -> int:

@@ -21,6 +21,7 @@ from wattscope.assembly.program import Program, keep_memory_small, with_ports
 from wattscope.assembly.simulation import choose_meter_ports, move_meter_ports
 from wattscope.assembly.storage import open_storage
 from wattscope.broker import find_free_port, is_port_taken
+from wattscope.cli.beside import run_simulator, simulate_past
 from wattscope.cli.options import (
     DEFAULT_DATA,
     DataOption,
@@ -34,7 +35,6 @@ from wattscope.cli.options import (
     read_recipe,
     read_settings,
 )
-from wattscope.cli.play import run_simulator, simulate_past
 from wattscope.core.errors import SettingsError, WattscopeError
 from wattscope.registry.profile_library import ProfileLibrary
 from wattscope.settings import PrometheusSettings, Settings
