@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import typer
@@ -49,9 +50,24 @@ def build_app(words: Sequence[str]) -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(show_version)
     wanted = [module for module, commands in MODULES.items() if words and words[0] in commands]
-    for module in wanted or MODULES:
-        importlib.import_module(f"wattscope.cli.{module}").add_commands(app)
+    is_server = wanted == ["serve"]
+    with _hide_rich() if is_server else contextlib.nullcontext():
+        for module in wanted or MODULES:
+            importlib.import_module(f"wattscope.cli.{module}").add_commands(app)
     return app
+
+
+@contextlib.contextmanager
+def _hide_rich() -> Iterator[None]:
+    """Keep structlog from importing rich for traces that nothing here prints: another 5 MB."""
+    is_there = "rich" in sys.modules
+    if not is_there:
+        sys.modules["rich"] = None  # type: ignore[assignment]  # what makes an import fail
+    try:
+        yield
+    finally:
+        if not is_there:
+            del sys.modules["rich"]
 
 
 def show_version(
