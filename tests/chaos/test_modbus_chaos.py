@@ -26,6 +26,7 @@ from wattscope.sources import modbus_link
 from wattscope.sources.modbus_unit import UnitState
 
 SEED = 20_261_126
+LONG = pytest.mark.long
 LAYOUT = {
     Framing.TCP: ((1, 2), (1,)),
     Framing.RTU_OVER_TCP: ((1, 2),),
@@ -35,6 +36,20 @@ CASES = [
     for name, kind in FAULTS.items()
     for framing in LAYOUT
     if framing in kind.framings and framing in kind.told_on
+]
+_IN_FRAMES = {
+    "bad_crc",
+    "wrong_unit",
+    "wrong_function",
+    "too_few",
+    "glued",
+    "silent",
+    "exception_2",
+}
+"""Those that an RTU frame has in its own way; the others are as over TCP, and take long."""
+QUICK_OR_LONG = [
+    pytest.param(*case, marks=() if case[1] is Framing.TCP or case[0] in _IN_FRAMES else LONG)
+    for case in CASES
 ]
 _OWN_CONNECTION = {"half_open", "reset", "accept_close", "refused", "glued", "garbage", "late"} | {
     "slow",
@@ -58,7 +73,7 @@ def find_port(site: VirtualSite, framing: Framing, n_units: int) -> int:
     )
 
 
-@pytest.mark.parametrize(("name", "framing"), CASES)
+@pytest.mark.parametrize(("name", "framing"), QUICK_OR_LONG)
 def test_a_fault_stores_nothing_wrong_and_is_over_when_it_is_over(
     name: str, framing: Framing, tmp_path: Path
 ) -> None:
