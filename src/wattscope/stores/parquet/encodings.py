@@ -51,11 +51,6 @@ def encode_run_list(runs: Runs, bit_width: int) -> bytes:
     )
 
 
-def encode_bytes(values: Bytes) -> bytes:
-    """Numbers of eight bits that do not come in runs: ``encode_runs``, bit-packed in any case."""
-    return _pack_all(values, 8)
-
-
 def _pack_all(values: npt.NDArray[np.integer], bit_width: int) -> bytes:
     n_groups = -(-len(values) // 8)
     head = varint((n_groups << 1) | 1)
@@ -285,5 +280,10 @@ def read_levels(content: bytes, count: int) -> tuple[Ints, int]:
 
 def encode_levels(is_value: npt.NDArray[np.bool_]) -> bytes:
     """Definition levels of an optional column, with their length."""
-    content = encode_runs(is_value.view(np.uint8), 1)
+    return encode_level_runs(Runs.of(is_value.view(np.uint8)))
+
+
+def encode_level_runs(levels: Runs) -> bytes:
+    """The same of a column that is known by its runs."""
+    content = encode_run_list(levels, 1)
     return struct.pack("<I", len(content)) + content
