@@ -38,8 +38,8 @@ def find_scales(value: FloatColumn, starts: Int64Column) -> npt.NDArray[np.int8]
     open_series = np.flatnonzero(scales != FLOAT_SCALE)
     while len(open_series):
         rows, at = _rows_of(starts, lengths, open_series)
-        row_scale = np.repeat(scales[open_series], lengths[open_series])
-        fits = np.logical_and.reduceat(_fits(value[rows], row_scale), at)
+        power = np.repeat(_POWERS[scales[open_series]], lengths[open_series])
+        fits = np.logical_and.reduceat(_fits(value[rows], power), at)
         open_series = open_series[~fits]
         scales[open_series] = [_next_scale(scale) for scale in scales[open_series].tolist()]
         open_series = open_series[scales[open_series] != FLOAT_SCALE]
@@ -53,7 +53,7 @@ def _find_by_sample(
     sample = value[starts[:, np.newaxis] + within]
     scales = np.full(len(starts), FLOAT_SCALE, np.int8)
     for scale in reversed(SCALES):
-        fits = _fits(sample, np.full(sample.shape, scale, np.int8)).all(axis=1)
+        fits = _fits(sample, _POWERS[scale]).all(axis=1)
         scales[fits] = scale
     return scales
 
@@ -70,8 +70,8 @@ def _rows_of(
     return rows, at
 
 
-def _fits(value: FloatColumn, scale: npt.NDArray[np.int8]) -> npt.NDArray[np.bool_]:
-    power = _POWERS[scale]
+def _fits(value: FloatColumn, power: FloatColumn | np.float64) -> npt.NDArray[np.bool_]:
+    """Whether each value is a decimal of so many digits, given as a power of ten."""
     with np.errstate(invalid="ignore", over="ignore"):
         is_same = np.rint(value * power) / power == value
     is_same &= (np.abs(value) < MAX_DECIMAL) & ~_is_negative_zero(value)

@@ -10,7 +10,7 @@ _RLE = b"\x15\x06\x15\x06"
 """Fields 3 and 4 of a data page: both kinds of levels as runs."""
 
 
-def encode_page_header(  # noqa: PLR0913, PLR0917  # the fields of the structure
+def encode_page_header(
     kind: int, size: int, packed_size: int, crc: int, n_values: int, encoding: int
 ) -> bytes:
     """Parquet's ``PageHeader``, as ``encode_struct`` would write it, field by field.

@@ -357,9 +357,7 @@ def _find_values(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     return is_value
 
 
-def _find_extremes(
-    column: Column, values: npt.NDArray[Any] | Runs | TextRuns
-) -> Struct | None:
+def _find_extremes(column: Column, values: npt.NDArray[Any] | Runs | TextRuns) -> Struct | None:
     """Statistics by which readers skip row groups; none where nobody filters by them."""
     if column.name not in _FILTERED:
         return None
