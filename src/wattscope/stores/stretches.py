@@ -94,9 +94,10 @@ def cut_at_spans(batch: Batch, stretches: Stretches, chunk_us: int) -> dict[int,
     for one in np.flatnonzero(first != last).tolist():
         start, stop = int(stretches.starts[one]), int(stretches.stops[one])
         edges = np.arange(first[one] + 1, last[one] + 1) * chunk_us
-        cuts.append(np.unique(np.searchsorted(t[start:stop], edges)) + start)
-    starts = np.sort(np.concatenate(cuts))
-    # A stretch begins at each row of its own: the batch is covered without a gap.
+        cuts.append(np.searchsorted(t[start:stop], edges) + start)
+    # A stretch begins at each row of its own, so the batch is covered without a gap. Several edges
+    # may lie between two rows.
+    starts = np.unique(np.concatenate(cuts))
     cut = Stretches.build(batch, starts, np.append(starts[1:], len(batch)))
     number = cut.first_us // chunk_us
     return {one * chunk_us: cut.take(number == one) for one in np.unique(number).tolist()}

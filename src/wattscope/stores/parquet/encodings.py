@@ -10,7 +10,15 @@ import struct
 import numpy as np
 import numpy.typing as npt
 
-from wattscope.stores.parquet.packing import Bytes, bit_lengths, pack_bits, unpack_bits
+from wattscope.stores.parquet.packing import (
+    Bytes,
+    bit_lengths,
+    pack_bits,
+    put_pieces,
+    put_varints,
+    unpack_bits,
+    varint_sizes,
+)
 from wattscope.stores.parquet.runs import Runs
 from wattscope.stores.parquet.thrift import varint, zigzag
 
@@ -58,7 +66,7 @@ def _pack_all(values: npt.NDArray[np.integer], bit_width: int) -> bytes:
         return head + values.astype(np.uint8).tobytes() + bytes(n_groups * 8 - len(values))
     padded = np.zeros(n_groups * 8, np.uint64)
     padded[: len(values)] = values
-    return head + pack_bits(padded, bit_width)
+    return head + pack_bits(padded, bit_width).tobytes()
 
 
 def decode_runs(content: bytes, at: int, end: int, bit_width: int, count: int) -> Ints:
@@ -123,16 +131,11 @@ def encode_delta_pages(pages: Ints, *, in_bytes: bool = False) -> list[bytes]:
     # Groups that lie wholly behind the end are not written.
     n_used = -(-n_deltas // group_size)
     widths.reshape(n_pages, -1)[:, n_used:] = 0
-    packed = _pack_groups(groups.reshape(-1, group_size), smallest, widths)
-    lows = [varint(zigzag(one)) for one in smallest.tolist()]
-    sizes = widths.tobytes()
-    parts = [
-        low + sizes[at : at + n_groups] + b"".join(packed[at : at + n_groups])
-        for low, at in zip(lows, range(0, len(sizes), n_groups), strict=True)
-    ]
+    content, ends = _join_blocks(groups, smallest, widths)
+    stops = ends[n_blocks - 1 :: n_blocks].tolist()
     return [
-        head + b"".join(parts[at : at + n_blocks])
-        for head, at in zip(heads, range(0, len(parts), n_blocks), strict=True)
+        head + content[start:stop].tobytes()
+        for head, start, stop in zip(heads, [0, *stops[:-1]], stops, strict=True)
     ]
 
 
@@ -165,20 +168,31 @@ def _measure(groups: Ints, *, in_bytes: bool) -> tuple[Ints, Bytes]:
     return smallest, widths
 
 
-def _pack_groups(groups: Ints, smallest: Ints, widths: Bytes) -> list[bytes]:
-    """Each row of numbers in its own bit width, above the smallest of its block."""
-    packed = [b""] * len(groups)
-    n_groups = len(groups) // len(smallest)
+def _join_blocks(groups: Ints, smallest: Ints, widths: Bytes) -> tuple[Bytes, Ints]:
+    """The bytes of all blocks one behind the other, and where each ends.
+
+    ::
+
+        smallest delta │ width of each group │ group │ group │ ...      above the smallest
+    """
+    n_blocks, n_groups, group_size = groups.shape
+    lows = ((smallest << 1) ^ (smallest >> 63)).view(np.uint64)
+    low_sizes = varint_sizes(lows)
+    sizes = (widths.astype(np.int64) * (group_size // 8)).reshape(n_blocks, n_groups)
+    ends = np.cumsum(sizes.sum(axis=1) + low_sizes + n_groups)
+    begins: Ints = np.append(0, ends[:-1]).astype(np.int64)
+    out = np.empty(int(ends[-1]), np.uint8)
+    put_varints(out, begins, lows, low_sizes)
+    put_pieces(out, begins + low_sizes, widths.reshape(n_blocks, n_groups))
+    at = (begins + low_sizes + n_groups)[:, np.newaxis] + np.cumsum(sizes, axis=1) - sizes
     for width in np.flatnonzero(np.bincount(widths)).tolist():
-        if not width:
-            continue
-        rows = np.flatnonzero(widths == width)
-        rest = groups[rows] - smallest[rows // n_groups, np.newaxis]
-        content = pack_bits(rest.view(np.uint64).ravel(), width)
-        size = groups.shape[1] * width // 8
-        for at, row in enumerate(rows.tolist()):
-            packed[row] = content[at * size : (at + 1) * size]
-    return packed
+        if width:
+            rows = np.flatnonzero(widths == width)
+            above = smallest[rows // n_groups, np.newaxis]
+            rest = groups.reshape(-1, group_size)[rows] - above
+            packed = pack_bits(rest.view(np.uint64).ravel(), width)
+            put_pieces(out, at.ravel()[rows], packed.reshape(len(rows), -1))
+    return out, ends
 
 
 def decode_deltas(content: bytes, at: int) -> Ints:

@@ -15,7 +15,7 @@ def carrier(bit_width: int) -> np.dtype[np.unsignedinteger]:
     return np.dtype(f"<u{n_bytes}")
 
 
-def pack_bits(values: Words, bit_width: int) -> bytes:
+def pack_bits(values: Words, bit_width: int) -> Bytes:
     """Numbers of equal width one after the other, lowest bit first.
 
     Args:
@@ -28,17 +28,17 @@ def pack_bits(values: Words, bit_width: int) -> bytes:
         return _fold(values.reshape(-1, 8), bit_width)
     planes = values.astype(carrier(bit_width)).view(np.uint8).reshape(len(values), -1)
     bits = np.unpackbits(planes, axis=1, count=bit_width, bitorder="little")
-    return np.packbits(bits.ravel(), bitorder="little").tobytes()
+    return np.packbits(bits.ravel(), bitorder="little")
 
 
-def _pack_bytes(values: Words, n_bytes: int) -> bytes:
+def _pack_bytes(values: Words, n_bytes: int) -> Bytes:
     if n_bytes in {1, 2, 4, 8}:
-        return values.astype(carrier(8 * n_bytes)).tobytes()
+        return values.astype(carrier(8 * n_bytes)).view(np.uint8)
     planes = values.astype("<u8", copy=False).view(np.uint8).reshape(-1, 8)
-    return planes[:, :n_bytes].tobytes()
+    return planes[:, :n_bytes].ravel()
 
 
-def _fold(octets: Words, width: int) -> bytes:
+def _fold(octets: Words, width: int) -> Bytes:
     """Eight numbers fill as many bytes as each has bits; they are put together pair by pair.
 
     Whole words instead of single bits: several times faster than ``packbits``, and almost every
@@ -51,7 +51,7 @@ def _fold(octets: Words, width: int) -> bytes:
     words[:, 0] = low | (high << np.uint64(4 * width))
     if width > 8:
         words[:, 1] = high >> np.uint64(64 - 4 * width)
-    return words.view(np.uint8)[:, :width].tobytes()
+    return words.view(np.uint8)[:, :width].ravel()
 
 
 def unpack_bits(content: Bytes, bit_width: int) -> npt.NDArray[np.int64]:
@@ -72,3 +72,39 @@ _POWERS_OF_TWO = np.uint64(1) << np.arange(64, dtype=np.uint64)
 def bit_lengths(values: Words) -> Bytes:
     """Bits that each number needs."""
     return np.searchsorted(_POWERS_OF_TWO, values, side="right").astype(np.uint8)
+
+
+def put_varints(
+    out: Bytes, at: npt.NDArray[np.int64], numbers: Words, sizes: npt.NDArray[np.int64]
+) -> None:
+    """Write unsigned numbers in groups of seven bits, each at its position.
+
+    Args:
+        out: Where to.
+        at: Position of each, shape ``(n,)``.
+        numbers: Shape ``(n,)``.
+        sizes: Bytes of each, as ``varint_sizes`` has them.
+    """
+    for place in range(int(sizes.max(initial=0))):
+        rows = np.flatnonzero(sizes > place)
+        part = (numbers[rows] >> np.uint64(7 * place)).astype(np.uint8) & 0x7F
+        out[at[rows] + place] = part | np.where(sizes[rows] > place + 1, 0x80, 0).astype(np.uint8)
+
+
+def varint_sizes(numbers: Words) -> npt.NDArray[np.int64]:
+    """Bytes of each number in groups of seven bits."""
+    return (np.maximum(bit_lengths(numbers), 1).astype(np.int64) + 6) // 7
+
+
+def put_pieces(out: Bytes, at: npt.NDArray[np.int64], pieces: Bytes) -> None:
+    """Write pieces of equal size, each at its position.
+
+    Args:
+        out: Where to.
+        at: Position of each piece; they do not overlap.
+        pieces: Shape ``(n_pieces, size)``, contiguous.
+    """
+    size = pieces.shape[1]
+    # An item for every position, one as long as a piece: each is copied whole, not byte by byte.
+    items = np.ndarray((len(out) - size + 1,), f"V{size}", out, strides=(1,))
+    items[at] = pieces.view(f"V{size}").ravel()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from wattscope.stores.parquet.layout import DICTIONARY_PAGE
 from wattscope.stores.parquet.thrift import varint, zigzag
 
+_I32 = b"\x15"
 _STRUCT_5, _STRUCT_7 = b"\x1c", b"\x3c"
 _RLE = b"\x15\x06\x15\x06"
 """Fields 3 and 4 of a data page: both kinds of levels as runs."""
@@ -26,13 +29,15 @@ def encode_page_header(
         encoding: Number of the encoding.
     """
     signed_crc = crc - (1 << 32) if crc >> 31 else crc
-    head = b"".join(_field(number) for number in (kind, size, packed_size, signed_crc))
+    checksum = _I32 + varint(zigzag(signed_crc))
+    head = _field(kind) + _field(size) + _field(packed_size) + checksum
     inner = _field(n_values) + _field(encoding)
     if kind == DICTIONARY_PAGE:
         return head + _STRUCT_7 + inner + b"\0\0"
     return head + _STRUCT_5 + inner + _RLE + b"\0\0"
 
 
+@lru_cache(maxsize=4096)
 def _field(number: int) -> bytes:
     """A number of 32 bits in the field behind the last one."""
-    return b"\x15" + varint(zigzag(number))
+    return _I32 + varint(zigzag(number))
