@@ -38,8 +38,8 @@ def find_scales(value: FloatColumn, starts: Int64Column) -> npt.NDArray[np.int8]
     open_series = np.flatnonzero(scales != FLOAT_SCALE)
     while len(open_series):
         rows, at = _rows_of(starts, lengths, open_series)
-        row_scale = np.repeat(scales[open_series], lengths[open_series])
-        fits = np.logical_and.reduceat(_fits(value[rows], row_scale), at)
+        power = _spread(_POWERS[scales[open_series]], lengths[open_series])
+        fits = np.logical_and.reduceat(_fits(value[rows], power), at)
         open_series = open_series[~fits]
         scales[open_series] = [_next_scale(scale) for scale in scales[open_series].tolist()]
         open_series = open_series[scales[open_series] != FLOAT_SCALE]
@@ -53,7 +53,7 @@ def _find_by_sample(
     sample = value[starts[:, np.newaxis] + within]
     scales = np.full(len(starts), FLOAT_SCALE, np.int8)
     for scale in reversed(SCALES):
-        fits = _fits(sample, np.full(sample.shape, scale, np.int8)).all(axis=1)
+        fits = _fits(sample, _POWERS[scale]).all(axis=1)
         scales[fits] = scale
     return scales
 
@@ -70,18 +70,34 @@ def _rows_of(
     return rows, at
 
 
-def _fits(value: FloatColumn, scale: npt.NDArray[np.int8]) -> npt.NDArray[np.bool_]:
-    power = _POWERS[scale]
+def _spread(of_series: FloatColumn, lengths: Int64Column) -> FloatColumn | np.float64:
+    """A number of each series for each of its rows; one for all where all are the same."""
+    if (of_series == of_series[0]).all():
+        one: np.float64 = of_series[0]
+        return one
+    return np.repeat(of_series, lengths)
+
+
+def _fits(value: FloatColumn, power: FloatColumn | np.float64) -> npt.NDArray[np.bool_]:
+    """Whether each value is a decimal of so many digits, given as a power of ten."""
     with np.errstate(invalid="ignore", over="ignore"):
-        is_same = np.rint(value * power) / power == value
-    is_same &= (np.abs(value) < MAX_DECIMAL) & ~_is_negative_zero(value)
-    fits: npt.NDArray[np.bool_] = is_same | np.isnan(value)
+        nearest = value * power
+        np.rint(nearest, out=nearest)
+        nearest /= power
+    fits: npt.NDArray[np.bool_] = nearest == value
+    # Looked at once for all values: few have any such, and each step below is one over all rows.
+    if not (value.max(initial=0.0) < MAX_DECIMAL and value.min(initial=0.0) > -MAX_DECIMAL):
+        fits &= np.abs(value) < MAX_DECIMAL
+        fits |= np.isnan(value)
+    fits &= ~_is_negative_zero(value)
     return fits
 
 
 def _is_negative_zero(value: FloatColumn) -> npt.NDArray[np.bool_]:
     # As an integer it would lose its sign; it is rare, and a float keeps it.
-    is_negative_zero: npt.NDArray[np.bool_] = (value == 0.0) & np.signbit(value)
+    is_negative_zero: npt.NDArray[np.bool_] = value == 0.0
+    if is_negative_zero.any():
+        is_negative_zero &= np.signbit(value)
     return is_negative_zero
 
 
@@ -90,4 +106,4 @@ def _next_scale(scale: int) -> int:
     return SCALES[at] if at < len(SCALES) else FLOAT_SCALE
 
 
-_POWERS = 10.0 ** np.arange(max(SCALES) + 1)
+_POWERS: FloatColumn = np.array([10.0**digits for digits in range(max(SCALES) + 1)])

@@ -28,7 +28,7 @@ from wattscope.core.reading import Batch, empty_batch
 from wattscope.core.time_grid import US_PER_DAY
 from wattscope.ports import LogRecord, StoreReceipt, Table
 from wattscope.stores import rule_book
-from wattscope.stores.bulk_load import are_all_newer
+from wattscope.stores.bulk_load import are_all_newer, newest_rows
 from wattscope.stores.catalogue import Catalogue, SeriesNames
 from wattscope.stores.checked_files import CheckedFiles, FileDamage
 from wattscope.stores.conflicts import describe_conflicts
@@ -44,6 +44,7 @@ from wattscope.stores.questions import Questions
 from wattscope.stores.row_files import make_folder, remove_strays
 from wattscope.stores.snapshot import Snapshot
 from wattscope.stores.stored_values import find_stored
+from wattscope.stores.stretches import find_stretches
 from wattscope.stores.tail import Watermarks
 from wattscope.stores.tail_tables import Tails
 from wattscope.stores.upkeep.retention import Removal, RetentionRule, retain
@@ -138,15 +139,17 @@ class DuckdbStore(Questions):
         with self._flusher.exclusive():
             with self._lock:
                 receipt, new = StoreReceipt(len(batch), 0), batch
-                if not are_all_newer(batch, self._marks):
+                stretches = find_stretches(batch)
+                if not are_all_newer(batch, stretches, self._marks):
                     judged = self._marks.judge(batch, self._look_up)
                     conflicts = describe_conflicts(judged.conflicting, judged.kept_values)
                     receipt = StoreReceipt(len(judged.new), judged.n_duplicates, conflicts)
-                    new = judged.new
+                    new, stretches = judged.new, find_stretches(judged.new)
                 manifest = self._manifest
             if len(new):
-                self._take_over(self._flusher.write_batch(manifest, new, manifest.covered_offset))
-                self._tails.flushed.raise_to(new.series_id, new.measured_at_us)
+                covered = manifest.covered_offset
+                self._take_over(self._flusher.write_batch(manifest, new, covered, stretches))
+                self._tails.flushed.raise_to(*newest_rows(new, stretches))
             return receipt
 
     def _look_up(self, asked: Batch) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:

@@ -23,6 +23,7 @@ from wattscope.stores.row_reader import RowReader, order_by_series
 from wattscope.stores.rows import fetch_batch, rows_source
 from wattscope.stores.snapshot import Snapshot
 from wattscope.stores.span_rollups import SpanRoller
+from wattscope.stores.stretches import SpanRows, Stretches, cut_at_spans
 from wattscope.stores.tail import Watermarks
 
 PARALLEL_ROWS = 500_000
@@ -65,11 +66,17 @@ class Flusher:
         cursor.close()
         return rows
 
-    def write_batch(self, manifest: Manifest, rows: Batch, covered: int) -> Manifest:
+    def write_batch(
+        self,
+        manifest: Manifest,
+        rows: Batch,
+        covered: int,
+        stretches: Stretches | None = None,
+    ) -> Manifest:
         """Write rows that are nowhere yet as new parts of their spans.
 
         Afterwards the log may forget what is below ``covered``. Kept buckets that the rows change
-        are marked.
+        are marked. Where rows come series after series, their ``stretches`` save sorting them.
         """
         if not len(rows):
             if covered != manifest.covered_offset:
@@ -80,13 +87,13 @@ class Flusher:
         labels = self._catalogue.labels
         known = Snapshot.of_files(manifest)
 
-        def write(start: int, part_rows: Batch) -> Span:
+        def write(start: int, part_rows: SpanRows) -> Span:
             path = self._new_path(start, manifest.version + 1)
-            parts = write_rows(path, [labels.order(part_rows)], labels)
+            parts = write_rows(path, part_rows.in_order(labels), labels)
             old = known.span_at(start) or Span(start, ())
             return msgspec.structs.replace(old, parts=(*old.parts, *parts))
 
-        spans = list(split_by_span(rows, manifest.chunk_us))
+        spans = _split_for_files(rows, stretches, manifest.chunk_us)
         changed = dict(zip((start for start, _ in spans), _at_once(write, spans), strict=True))
         manifest = self._mark_outdated(manifest.with_spans(changed, covered), rows)
         save_manifest(self._folder, manifest)
@@ -242,12 +249,23 @@ def _unless_outdated(rows: Batch | None, before: Manifest, span: Span) -> Batch 
     return kept if len(kept) else None
 
 
-def _at_once(write: Callable[[int, Batch], Span], spans: list[tuple[int, Batch]]) -> Iterator[Span]:
+def _at_once(
+    write: Callable[[int, SpanRows], Span], spans: list[tuple[int, SpanRows]]
+) -> Iterator[Span]:
     """Write spans, two at a time where there is much to do: encoding runs beside encoding."""
     if sum(len(rows) for _, rows in spans) < PARALLEL_ROWS:
         return iter([write(*span) for span in spans])
     with ThreadPoolExecutor(N_WRITERS) as writers:
         return writers.map(write, *zip(*spans, strict=True))
+
+
+def _split_for_files(
+    rows: Batch, stretches: Stretches | None, chunk_us: int
+) -> list[tuple[int, SpanRows]]:
+    if stretches is None:
+        return [(start, SpanRows(part)) for start, part in split_by_span(rows, chunk_us)]
+    cut = cut_at_spans(rows, stretches, chunk_us)
+    return [(start, SpanRows(rows, part)) for start, part in cut.items()]
 
 
 def split_by_span(rows: Batch, chunk_us: int) -> Iterator[tuple[int, Batch]]:

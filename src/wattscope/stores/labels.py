@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from wattscope.core.reading import Batch
 from wattscope.core.topology import Series
+from wattscope.stores.parquet.runs import Runs, TextRuns
 from wattscope.stores.parquet.writer import TextColumn
 
 Ints = npt.NDArray[np.int64]
@@ -52,6 +53,15 @@ class Labels:
             "quantity": TextColumn(self.quantity_code[at], self.quantities),
         }
 
+    def text_runs(self, series: Runs) -> dict[str, TextRuns]:
+        """The three name columns of rows that are known by the runs of their series."""
+        at = self._clip(series.values)
+        return {
+            "site": TextRuns(series.merged(self.site_code[at]), self.sites),
+            "device": TextRuns(series.merged(self.device_code[at]), self.devices),
+            "quantity": TextRuns(series.merged(self.quantity_code[at]), self.quantities),
+        }
+
     def quantity_of(self, series_id: npt.NDArray[np.integer]) -> Ints:
         """Number into ``quantities`` for each row; -1 where it is not known."""
         return self.quantity_code[self._clip(series_id)]
@@ -76,7 +86,7 @@ class Labels:
 
     def order(self, batch: Batch) -> Batch:
         """The rows by quantity, series and time: like stands beside like."""
-        key = self._rank(batch.series_id)
+        key = self.rank_of(batch.series_id)
         if _is_ordered(key, batch.measured_at_us):
             return batch
         # A stable sort by few different keys; the order of time within a series mostly is there.
@@ -86,7 +96,7 @@ class Labels:
             return ordered
         return batch.take(np.lexsort((batch.measured_at_us, key)))
 
-    def _rank(self, series_id: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+    def rank_of(self, series_id: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
         """Numbers that rise with quantity, then series; in sixteen bits where that is enough.
 
         Sixteen bits are sorted by counting, many times faster than by comparing.

@@ -22,9 +22,11 @@ from wattscope.core.reading import Batch, concat_batches
 from wattscope.stores.labels import Labels
 from wattscope.stores.manifest import FileNote, Part
 from wattscope.stores.parquet.layout import GROUP_ROWS, Column, Kind
-from wattscope.stores.parquet.writer import NULL, ParquetWriter, TextColumn
+from wattscope.stores.parquet.runs import Runs, find_starts
+from wattscope.stores.parquet.writer import NULL, Cells, ParquetWriter
+from wattscope.stores.stretches import gather
 
-Columns = dict[str, npt.NDArray[Any] | TextColumn]
+Columns = dict[str, Cells]
 
 
 def row_columns(scale: int | None) -> tuple[Column, ...]:
@@ -73,14 +75,15 @@ def _split_by_scale(batch: Batch) -> list[tuple[int, Batch]]:
     if not len(batch):
         return []
     series = batch.series_id
-    starts = np.flatnonzero(np.r_[True, series[1:] != series[:-1]])
+    starts = find_starts(series)
     scales = find_scales(batch.value, starts)
     used = np.unique(scales).tolist()
     if len(used) == 1:
         return [(used[0], batch)]
-    lengths = np.diff(np.r_[starts, len(series)])
-    row_scale = np.repeat(scales, lengths)
-    return [(scale, batch.take(row_scale == scale)) for scale in used]
+    stops = np.append(starts[1:], len(series))
+    return [
+        (scale, gather(batch, starts[scales == scale], stops[scales == scale])) for scale in used
+    ]
 
 
 @dataclass(slots=True)
@@ -175,18 +178,21 @@ def _to_columns(rows: Batch, scale: int | None, labels: Labels) -> Columns:
     value: npt.NDArray[Any] = rows.value
     if scale is not None:
         value = to_decimal(rows.value, scale)
+    series = Runs.of(rows.series_id)
     return {
-        "series_id": rows.series_id,
-        **labels.text_columns(rows.series_id),
+        "series_id": series,
+        **labels.text_runs(series),
         "measured_at": rows.measured_at_us,
         "value": value,
-        "quality": rows.quality.astype(np.int64),
+        "quality": Runs.of(rows.quality),
     }
 
 
 def to_decimal(value: npt.NDArray[np.float64], scale: int) -> npt.NDArray[np.int64]:
     """Whole numbers of a decimal column; NaN becomes null."""
     is_missing = np.isnan(value)
+    if not is_missing.any():
+        return np.rint(value * 10.0**scale).astype(np.int64)
     numbers = np.rint(np.where(is_missing, 0.0, value) * 10.0**scale).astype(np.int64)
     numbers[is_missing] = NULL
     return numbers

@@ -10,10 +10,19 @@ import struct
 import numpy as np
 import numpy.typing as npt
 
+from wattscope.stores.parquet.packing import (
+    Bytes,
+    bit_lengths,
+    pack_bits,
+    put_pieces,
+    put_varints,
+    unpack_bits,
+    varint_sizes,
+)
+from wattscope.stores.parquet.runs import Runs
 from wattscope.stores.parquet.thrift import varint, zigzag
 
 Ints = npt.NDArray[np.int64]
-Bytes = npt.NDArray[np.uint8]
 
 PACKED = (256, 32)
 """Values of a block, which share one smallest difference, and of a group in it, which share one bit
@@ -34,24 +43,30 @@ def encode_runs(values: npt.NDArray[np.integer], bit_width: int) -> bytes:
         values: Each from 0 to ``2 ** bit_width - 1``, shape ``(n,)``.
         bit_width: 1 to 32 bits.
     """
-    if not len(values):
+    return encode_run_list(Runs.of(values), bit_width)
+
+
+def encode_run_list(runs: Runs, bit_width: int) -> bytes:
+    """The same of a column that is known by its runs."""
+    if not len(runs):
         return b""
-    starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
     n_bytes = (bit_width + 7) // 8
-    if len(starts) * (n_bytes + 2) * 8 > len(values) * bit_width:
-        return _pack_all(values, bit_width)
-    lengths = np.diff(np.r_[starts, len(values)])
+    if len(runs.starts) * (n_bytes + 2) * 8 > len(runs) * bit_width:
+        return _pack_all(runs.expand(), bit_width)
     return b"".join(
         varint(length << 1) + value.to_bytes(n_bytes, "little")
-        for length, value in zip(lengths.tolist(), values[starts].tolist(), strict=True)
+        for length, value in zip(runs.lengths.tolist(), runs.values.tolist(), strict=True)
     )
 
 
 def _pack_all(values: npt.NDArray[np.integer], bit_width: int) -> bytes:
     n_groups = -(-len(values) // 8)
+    head = varint((n_groups << 1) | 1)
+    if bit_width == 8:
+        return head + values.astype(np.uint8).tobytes() + bytes(n_groups * 8 - len(values))
     padded = np.zeros(n_groups * 8, np.uint64)
     padded[: len(values)] = values
-    return varint((n_groups << 1) | 1) + _pack_bits(padded, bit_width)
+    return head + pack_bits(padded, bit_width).tobytes()
 
 
 def decode_runs(content: bytes, at: int, end: int, bit_width: int, count: int) -> Ints:
@@ -63,7 +78,7 @@ def decode_runs(content: bytes, at: int, end: int, bit_width: int, count: int) -
         header, at = read_varint(content, at)
         if header & 1:
             size = (header >> 1) * bit_width
-            part = _unpack_bits(np.frombuffer(content, np.uint8, size, at), bit_width)
+            part = unpack_bits(np.frombuffer(content, np.uint8, size, at), bit_width)
             at += size
         else:
             value = int.from_bytes(content[at : at + n_bytes], "little")
@@ -85,40 +100,55 @@ def encode_deltas(values: Ints, *, in_bytes: bool = False) -> bytes:
         in_bytes: Give each difference whole bytes. Packed tightly, noise looks like chance to a
             compressor; in bytes its frequent differences get short codes.
     """
-    first = int(values[0]) if len(values) else 0
+    return encode_delta_pages(values[np.newaxis], in_bytes=in_bytes)[0]
+
+
+def encode_delta_pages(pages: Ints, *, in_bytes: bool = False) -> list[bytes]:
+    """Pages of equal length, each as ``encode_deltas`` gives it.
+
+    All at once, for a page is so short that calling costs more than computing, and threads wait
+    for one another between calls.
+
+    Args:
+        pages: Shape ``(n_pages, n_values)``.
+        in_bytes: See ``encode_deltas``.
+    """
     block_size, group_size = IN_BYTES if in_bytes else PACKED
     n_groups = block_size // group_size
-    head = varint(block_size) + varint(n_groups) + varint(len(values)) + varint(zigzag(first))
-    if len(values) < 2:
-        return head
-    deltas = np.diff(values)
-    n_blocks = -(-len(deltas) // block_size)
-    padded = np.full(n_blocks * block_size, deltas[-1], np.int64)
-    padded[: len(deltas)] = deltas
-    blocks = padded.reshape(n_blocks, block_size)
-    smallest, is_jump = _find_smallest(blocks.reshape(n_blocks, n_groups, group_size))
-    rest = (blocks - smallest[:, np.newaxis]).view(np.uint64).reshape(-1, group_size)
-    widths = _bit_lengths(rest.max(axis=1))
-    # Whole bytes: what is left of the small numbers beside a jump is zeros for the compressor.
-    in_whole_bytes = np.ones(len(widths), np.bool_) if in_bytes else is_jump
-    widths[in_whole_bytes] = (widths[in_whole_bytes] + 7) // 8 * 8
+    n_pages, n_values = pages.shape
+    shape = varint(block_size) + varint(n_groups) + varint(n_values)
+    firsts = pages[:, 0].tolist() if n_values else [0] * n_pages
+    heads = [shape + varint(zigzag(first)) for first in firsts]
+    n_deltas = n_values - 1
+    if n_deltas < 1:
+        return heads
+    n_blocks = -(-n_deltas // block_size)
+    deltas = np.empty((n_pages, n_blocks * block_size), np.int64)
+    np.subtract(pages[:, 1:], pages[:, :-1], out=deltas[:, :n_deltas])
+    deltas[:, n_deltas:] = deltas[:, n_deltas - 1 : n_deltas]
+    groups = deltas.reshape(-1, n_groups, group_size)
+    smallest, widths = _measure(groups, in_bytes=in_bytes)
     # Groups that lie wholly behind the end are not written.
-    n_used = -(-len(deltas) // group_size)
-    packed = _pack_groups(rest[:n_used], widths[:n_used])
-    widths[n_used:] = 0
-    out = [head]
-    for block in range(n_blocks):
-        groups = slice(block * n_groups, (block + 1) * n_groups)
-        out += (varint(zigzag(int(smallest[block]))), widths[groups].tobytes(), *packed[groups])
-    return b"".join(out)
+    n_used = -(-n_deltas // group_size)
+    widths.reshape(n_pages, -1)[:, n_used:] = 0
+    content, ends = _join_blocks(groups, smallest, widths)
+    stops = ends[n_blocks - 1 :: n_blocks].tolist()
+    return [
+        head + content[start:stop].tobytes()
+        for head, start, stop in zip(heads, [0, *stops[:-1]], stops, strict=True)
+    ]
 
 
-def _find_smallest(groups: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    """The smallest delta of each block, leaving out groups with a jump; and which have one.
+def _measure(groups: Ints, *, in_bytes: bool) -> tuple[Ints, Bytes]:
+    """The smallest delta of each block, leaving out groups with a jump; and the groups' widths.
 
     Where one series ends and the next begins, a delta is far from all others. Taken for the
     smallest it would widen the whole block; left out it wraps around (the format's arithmetic is
     that of 64-bit numbers) and widens its own group only.
+
+    Args:
+        groups: Deltas, shape ``(n_blocks, n_groups, group_size)``.
+        in_bytes: Whether every width is of whole bytes.
     """
     low, high = groups.min(axis=2), groups.max(axis=2)
     spread = high - low
@@ -126,7 +156,43 @@ def _find_smallest(groups: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
     usual = np.partition(spread, half, axis=1)[:, half, np.newaxis]
     is_jump = spread > _JUMP * (usual + 1)
     smallest = np.where(is_jump, np.iinfo(np.int64).max, low).min(axis=1)
-    return smallest, is_jump.ravel()
+    widest = (high - smallest[:, np.newaxis]).view(np.uint64)
+    # What wraps around is the largest of all, and only a look at each tells how large.
+    wrapped = np.nonzero(low < smallest[:, np.newaxis])
+    rest = groups[wrapped] - smallest[wrapped[0], np.newaxis]
+    widest[wrapped] = rest.view(np.uint64).max(axis=1)
+    widths = bit_lengths(widest.ravel())
+    # Whole bytes: what is left of the small numbers beside a jump is zeros for the compressor.
+    in_whole_bytes = np.ones(len(widths), np.bool_) if in_bytes else is_jump.ravel()
+    widths[in_whole_bytes] = (widths[in_whole_bytes] + 7) // 8 * 8
+    return smallest, widths
+
+
+def _join_blocks(groups: Ints, smallest: Ints, widths: Bytes) -> tuple[Bytes, Ints]:
+    """The bytes of all blocks one behind the other, and where each ends.
+
+    ::
+
+        smallest delta │ width of each group │ group │ group │ ...      above the smallest
+    """
+    n_blocks, n_groups, group_size = groups.shape
+    lows = ((smallest << 1) ^ (smallest >> 63)).view(np.uint64)
+    low_sizes = varint_sizes(lows)
+    sizes = (widths.astype(np.int64) * (group_size // 8)).reshape(n_blocks, n_groups)
+    ends = np.cumsum(sizes.sum(axis=1) + low_sizes + n_groups)
+    begins: Ints = np.append(0, ends[:-1]).astype(np.int64)
+    out = np.empty(int(ends[-1]), np.uint8)
+    put_varints(out, begins, lows, low_sizes)
+    put_pieces(out, begins + low_sizes, widths.reshape(n_blocks, n_groups))
+    at = (begins + low_sizes + n_groups)[:, np.newaxis] + np.cumsum(sizes, axis=1) - sizes
+    for width in np.flatnonzero(np.bincount(widths)).tolist():
+        if width:
+            rows = np.flatnonzero(widths == width)
+            above = smallest[rows // n_groups, np.newaxis]
+            rest = groups.reshape(-1, group_size)[rows] - above
+            packed = pack_bits(rest.view(np.uint64).ravel(), width)
+            put_pieces(out, at.ravel()[rows], packed.reshape(len(rows), -1))
+    return out, ends
 
 
 def decode_deltas(content: bytes, at: int) -> Ints:
@@ -161,19 +227,6 @@ def decode_deltas(content: bytes, at: int) -> Ints:
     return values
 
 
-def _pack_groups(groups: npt.NDArray[np.uint64], widths: Bytes) -> list[bytes]:
-    """Each row of numbers in its own bit width."""
-    packed = [b""] * len(groups)
-    for width in np.flatnonzero(np.bincount(widths)).tolist():
-        if width:
-            rows = np.flatnonzero(widths == width)
-            content = _pack_bits(groups[rows].ravel(), width)
-            size = groups.shape[1] * width // 8
-            for at, row in enumerate(rows.tolist()):
-                packed[row] = content[at * size : (at + 1) * size]
-    return packed
-
-
 def _unpack_groups(content: bytes, starts: Ints, widths: Bytes, n_values: int) -> Ints:
     """Groups of numbers, each group in its own bit width; all of them in one go.
 
@@ -192,51 +245,11 @@ def _unpack_groups(content: bytes, starts: Ints, widths: Bytes, n_values: int) -
     for row in np.flatnonzero((widths > 57) & (widths < 64)).tolist():
         size = n_values * int(widths[row]) // 8
         here = np.frombuffer(content, np.uint8, size, int(starts[row]))
-        values[row] = _unpack_bits(here, int(widths[row]))
+        values[row] = unpack_bits(here, int(widths[row]))
     return values
 
 
 _MASKS = np.array([(1 << width) - 1 for width in range(65)], np.uint64)
-
-
-def _bit_lengths(values: npt.NDArray[np.uint64]) -> Bytes:
-    """Bits that each number needs."""
-    lengths = np.zeros(len(values), np.uint8)
-    rest = values.copy()
-    for step in (32, 16, 8, 4, 2, 1):
-        is_long = rest >> np.uint64(step) != 0
-        lengths[is_long] += np.uint8(step)
-        rest[is_long] >>= np.uint64(step)
-    lengths += rest != 0
-    return lengths
-
-
-def _carrier(bit_width: int) -> type[np.unsignedinteger]:
-    """The smallest type that holds so many bits."""
-    if bit_width <= 8:
-        return np.uint8
-    if bit_width <= 16:
-        return np.uint16
-    return np.uint32 if bit_width <= 32 else np.uint64
-
-
-def _pack_bits(values: npt.NDArray[np.uint64], bit_width: int) -> bytes:
-    """Numbers of equal width one after the other, lowest bit first."""
-    carrier = np.dtype(_carrier(bit_width)).newbyteorder("<")
-    planes = values.astype(carrier).view(np.uint8).reshape(len(values), -1)
-    bits = np.unpackbits(planes, axis=1, count=bit_width, bitorder="little")
-    return np.packbits(bits.ravel(), bitorder="little").tobytes()
-
-
-def _unpack_bits(content: Bytes, bit_width: int) -> Ints:
-    if bit_width in {8, 16, 32, 64}:
-        return content.view(np.dtype(_carrier(bit_width)).newbyteorder("<")).astype(np.int64)
-    bits = np.unpackbits(content, bitorder="little")
-    rows = bits[: len(bits) // bit_width * bit_width].reshape(-1, bit_width)
-    carrier = np.dtype(_carrier(bit_width)).newbyteorder("<")
-    wide = np.zeros((len(rows), carrier.itemsize * 8), np.uint8)
-    wide[:, :bit_width] = rows
-    return np.packbits(wide, axis=1, bitorder="little").view(carrier).ravel().astype(np.int64)
 
 
 # ── byte stream split ────────────────────────────────────────────────────────────────────────
@@ -281,5 +294,10 @@ def read_levels(content: bytes, count: int) -> tuple[Ints, int]:
 
 def encode_levels(is_value: npt.NDArray[np.bool_]) -> bytes:
     """Definition levels of an optional column, with their length."""
-    content = encode_runs(is_value.astype(np.int64), 1)
+    return encode_level_runs(Runs.of(is_value.view(np.uint8)))
+
+
+def encode_level_runs(levels: Runs) -> bytes:
+    """The same of a column that is known by its runs."""
+    content = encode_run_list(levels, 1)
     return struct.pack("<I", len(content)) + content

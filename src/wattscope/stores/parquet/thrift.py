@@ -68,9 +68,14 @@ def encode_struct(value: Struct) -> bytes:
 
 def varint(number: int) -> bytes:
     """An unsigned number in groups of seven bits, lowest first (ULEB128)."""
+    if number <= 0x7F:
+        return _ONE_BYTE[number]
     out = bytearray()
     _put_varint(out, number)
     return bytes(out)
+
+
+_ONE_BYTE = tuple(bytes([number]) for number in range(0x80))
 
 
 def zigzag(number: int) -> int:

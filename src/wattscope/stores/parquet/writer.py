@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct as binary
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO
@@ -20,8 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from wattscope.stores.parquet.encodings import (
-    encode_deltas,
+    encode_delta_pages,
+    encode_level_runs,
     encode_levels,
+    encode_run_list,
     encode_runs,
     encode_split,
 )
@@ -45,6 +47,8 @@ from wattscope.stores.parquet.layout import (
     compress,
     pack_index,
 )
+from wattscope.stores.parquet.page_header import encode_page_header
+from wattscope.stores.parquet.runs import Runs, TextRuns
 from wattscope.stores.parquet.thrift import Struct, Value, encode_struct, i32, i64, struct
 
 INDEX_KEY = "wattscope.index"
@@ -76,6 +80,10 @@ class TextColumn:
         return len(self.codes)
 
 
+Cells = npt.NDArray[Any] | Runs | TextColumn | TextRuns
+"""A column of some rows."""
+
+
 class ParquetWriter:
     """Writes rows as they come to an open file; ``close`` makes it whole."""
 
@@ -88,7 +96,7 @@ class ParquetWriter:
         self._footers: list[Struct] = []
         self._put(MAGIC)
 
-    def write(self, rows: Mapping[str, npt.NDArray[Any] | TextColumn]) -> None:
+    def write(self, rows: Mapping[str, Cells]) -> None:
         """Write rows as row groups; blocks of ``GROUP_ROWS`` rows waste no room."""
         n_rows = len(next(iter(rows.values())))
         for start in range(0, n_rows, GROUP_ROWS):
@@ -122,14 +130,14 @@ class ParquetWriter:
         self._crc = zlib.crc32(content, self._crc)
         self._at += len(content)
 
-    def _write_group(self, rows: Mapping[str, npt.NDArray[Any] | TextColumn], n_rows: int) -> None:
+    def _write_group(self, rows: Mapping[str, Cells], n_rows: int) -> None:
         chunks: dict[str, Chunk] = {}
         described: list[Value] = []
         start = self._at
         for column in self._columns:
             began = self._at
-            values = rows[column.name]
-            if isinstance(values, TextColumn) or column.kind is Kind.SMALL:
+            values = _find_runs(column, rows[column.name])
+            if isinstance(values, Runs | TextRuns):
                 chunk, plain_size = self._write_coded(values)
             else:
                 chunk, plain_size = self._write_numbers(column, values)
@@ -146,21 +154,21 @@ class ParquetWriter:
             )
         )
 
-    def _write_coded(self, values: npt.NDArray[Any] | TextColumn) -> tuple[Chunk, int]:
+    def _write_coded(self, values: Runs | TextRuns) -> tuple[Chunk, int]:
         """A dictionary page and one page of runs of its numbers."""
-        if isinstance(values, TextColumn):
-            used, codes = np.unique(values.codes, return_inverse=True)
-            is_value = values.codes >= 0
-            has_null = bool(len(used)) and int(used[0]) < 0
-            used, codes = (used[1:], codes - 1) if has_null else (used, codes)
+        if isinstance(values, TextRuns):
+            is_value = values.runs.values >= 0
+            levels = encode_level_runs(values.runs.merged(is_value))
+            present = values.runs if is_value.all() else values.runs.select(is_value)
+            used, codes = np.unique(present.values, return_inverse=True)
             words = [values.names[code].encode() for code in used.tolist()]
             dictionary = b"".join(binary.pack("<I", len(word)) + word for word in words)
-            levels, codes = encode_levels(is_value), codes[is_value]
         else:
-            used, codes = _find_codes(values)
-            dictionary, levels = used.astype("<i4").tobytes(), b""
+            present, levels = values, b""
+            used, codes = np.unique(present.values, return_inverse=True)
+            dictionary = used.astype("<i4").tobytes()
         width = max(1, (len(used) - 1).bit_length()) if len(used) else 1
-        content = levels + bytes([width]) + encode_runs(codes, width)
+        content = levels + bytes([width]) + encode_run_list(present.merged(codes), width)
         n_rows = len(values)
         first = self._put_page(DICTIONARY_PAGE, dictionary, len(used), Encoding.PLAIN)
         page = self._put_page(DATA_PAGE, content, n_rows, Encoding.RLE_DICTIONARY)
@@ -176,36 +184,17 @@ class ParquetWriter:
             content = dictionary.astype("<i8").tobytes()
             first = self._put_page(DICTIONARY_PAGE, content, len(dictionary), Encoding.PLAIN)
         pages, plain_size = [], 0
-        for start in range(0, len(values), PAGE_ROWS):
-            part = values[start : start + PAGE_ROWS]
-            n_rows, levels = len(part), b""
-            if is_value is not None:
-                there = is_value[start : start + PAGE_ROWS]
-                levels = encode_levels(there)
-                part = part if there.all() else part[there]
-            content = levels + encoder.encode(part)
-            plain_size += len(levels) + 8 * len(part)
+        for content, n_rows, n_levels, n_values in _encode_pages(values, is_value, encoder):
+            plain_size += n_levels + 8 * n_values
             pages.append(self._put_page(DATA_PAGE, content, n_rows, encoder.encoding))
         return Chunk(tuple(pages), first), plain_size
 
     def _put_page(self, kind: int, content: bytes, n_rows: int, encoding: Encoding) -> Page:
         packed = compress(content)
         crc = zlib.crc32(packed)
-        signed_crc = crc - (1 << 32) if crc >> 31 else crc
-        is_dictionary = kind == DICTIONARY_PAGE
-        about = struct((1, i32(n_rows)), (2, i32(encoding)))
-        levels = struct((1, i32(n_rows)), (2, i32(encoding)), (3, i32(3)), (4, i32(3)))
-        header = struct(
-            (1, i32(kind)),
-            (2, i32(len(content))),
-            (3, i32(len(packed))),
-            (4, i32(signed_crc)),
-            (5, None if is_dictionary else levels),
-            (7, about if is_dictionary else None),
-        )
-        self._put(encode_struct(header))
-        page = Page(self._at, len(packed), n_rows, int(encoding), crc)
-        self._put(packed)
+        header = encode_page_header(kind, len(content), len(packed), crc, n_rows, encoding)
+        page = Page(self._at + len(header), len(packed), n_rows, int(encoding), crc)
+        self._put(header + packed)
         return page
 
     def _describe_chunk(
@@ -215,7 +204,7 @@ class ParquetWriter:
         began: int,
         n_rows: int,
         plain_size: int,
-        values: npt.NDArray[Any] | TextColumn,
+        values: npt.NDArray[Any] | Runs | TextRuns,
     ) -> Struct:
         first_data = began
         if chunk.dictionary is not None:
@@ -244,15 +233,24 @@ class ParquetWriter:
 @dataclass(frozen=True, slots=True)
 class _Encoder:
     encoding: Encoding
-    encode: Callable[[npt.NDArray[Any]], bytes]
+    encode: Callable[[npt.NDArray[Any]], list[bytes]]
+    """From pages of equal length, shape ``(n_pages, n_values)``, to their bytes."""
 
 
-_SPLIT = _Encoder(Encoding.BYTE_STREAM_SPLIT, encode_split)
-_DELTAS = _Encoder(Encoding.DELTA_BINARY_PACKED, encode_deltas)
-_DELTAS_IN_BYTES = _Encoder(Encoding.DELTA_BINARY_PACKED, partial(encode_deltas, in_bytes=True))
+def _encode_split_pages(pages: npt.NDArray[Any]) -> list[bytes]:
+    return [encode_split(page) for page in pages]
+
+
+_SPLIT = _Encoder(Encoding.BYTE_STREAM_SPLIT, _encode_split_pages)
+_DELTAS = _Encoder(Encoding.DELTA_BINARY_PACKED, encode_delta_pages)
+_DELTAS_IN_BYTES = _Encoder(
+    Encoding.DELTA_BINARY_PACKED, partial(encode_delta_pages, in_bytes=True)
+)
 _FILTERED = frozenset({"series_id", "device", "quantity", "measured_at", "bucket_start_us"})
 _CODE_BITS = 8
 """Width of a code: whole bytes, so that the compressor gives frequent values short codes."""
+_MAX_TABLE = 1 << 16
+"""Whole numbers that lie so close together are looked up in a table, which the caches hold."""
 
 
 def _choose_encoder(
@@ -265,40 +263,91 @@ def _choose_encoder(
         return _DELTAS, None
     # The first page and one from the middle: where a file begins, little may be typical.
     middle = max(0, (len(values) - PAGE_ROWS) // 2)
-    page = np.r_[values[: PAGE_ROWS // 2], values[middle : middle + PAGE_ROWS // 2]]
-    sizes = {one: len(compress(one.encode(page))) for one in (_DELTAS, _DELTAS_IN_BYTES, _SPLIT)}
+    page = np.concatenate((values[: PAGE_ROWS // 2], values[middle : middle + PAGE_ROWS // 2]))
+    sizes = {one: _try(one, page) for one in (_DELTAS, _DELTAS_IN_BYTES, _SPLIT)}
     best = min(sizes, key=lambda one: sizes[one])
     few = _find_few(values)
     if few is not None and len(values) > len(few):
         coded = _Encoder(Encoding.RLE_DICTIONARY, partial(_encode_codes, few))
         share = len(page) / len(values)
-        if len(compress(coded.encode(page))) + 8 * len(few) * share < sizes[best]:
+        if _try(coded, page) + 8 * len(few) * share < sizes[best]:
             return coded, few
     return best, None
 
 
+def _try(encoder: _Encoder, page: npt.NDArray[Any]) -> int:
+    """Bytes that a page takes."""
+    return len(compress(encoder.encode(page[np.newaxis])[0]))
+
+
 def _find_few(values: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
     """All different values, rising, where a byte can number them."""
-    if len(np.unique(values[:PAGE_ROWS])) > 1 << _CODE_BITS:
+    if not len(values):
         return None
-    used = np.unique(values)
-    return used if 0 < len(used) <= 1 << _CODE_BITS else None
+    low, high = int(values.min()), int(values.max())
+    if high - low < _MAX_TABLE:
+        # A mark for each number between the extremes: no sorting and no hashing.
+        is_used = np.zeros(high - low + 1, np.bool_)
+        is_used[values - low] = True
+        used = np.flatnonzero(is_used) + low
+    elif len(np.unique(values[:PAGE_ROWS])) > 1 << _CODE_BITS:
+        return None
+    else:
+        used = np.unique(values)
+    return used if len(used) <= 1 << _CODE_BITS else None
 
 
-def _encode_codes(used: npt.NDArray[Any], values: npt.NDArray[Any]) -> bytes:
-    return bytes([_CODE_BITS]) + encode_runs(np.searchsorted(used, values), _CODE_BITS)
+def _encode_codes(used: npt.NDArray[Any], pages: npt.NDArray[Any]) -> list[bytes]:
+    low, high = int(used[0]), int(used[-1])
+    if high - low < _MAX_TABLE:
+        number_of = np.zeros(high - low + 1, np.uint8)
+        number_of[used - low] = np.arange(len(used))
+        codes = number_of[pages - low]
+    else:
+        codes = np.searchsorted(used, pages).astype(np.uint8)
+    return [bytes([_CODE_BITS]) + encode_runs(page, _CODE_BITS) for page in codes]
+
+
+def _encode_pages(
+    values: npt.NDArray[Any], is_value: npt.NDArray[np.bool_] | None, encoder: _Encoder
+) -> Iterator[tuple[bytes, int, int, int]]:
+    """Bytes of each page; its rows, the bytes of its levels, and its values."""
+    if is_value is None or is_value.all():
+        n_whole = len(values) // PAGE_ROWS * PAGE_ROWS
+        for pages in (values[:n_whole].reshape(-1, PAGE_ROWS), values[np.newaxis, n_whole:]):
+            n_rows = pages.shape[1]
+            levels = b"" if is_value is None else encode_levels(np.ones(n_rows, np.bool_))
+            if pages.size:
+                for content in encoder.encode(pages):
+                    yield levels + content, n_rows, len(levels), n_rows
+        return
+    for start in range(0, len(values), PAGE_ROWS):
+        there = is_value[start : start + PAGE_ROWS]
+        part = values[start : start + PAGE_ROWS][there]
+        levels = encode_levels(there)
+        (content,) = encoder.encode(part[np.newaxis])
+        yield levels + content, len(there), len(levels), len(part)
 
 
 NULL = np.iinfo(np.int64).min
 """Stands for null among the whole numbers of a decimal column."""
 
 
-def _slice(
-    values: npt.NDArray[Any] | TextColumn, start: int, stop: int
-) -> npt.NDArray[Any] | TextColumn:
+def _slice(values: Cells, start: int, stop: int) -> Cells:
     if isinstance(values, TextColumn):
         return TextColumn(values.codes[start:stop], values.names)
-    return values[start:stop]
+    if isinstance(values, TextRuns):
+        return TextRuns(values.runs.slice(start, stop), values.names)
+    return values.slice(start, stop) if isinstance(values, Runs) else values[start:stop]
+
+
+def _find_runs(column: Column, values: Cells) -> npt.NDArray[Any] | Runs | TextRuns:
+    """A column of few different values by its runs; one of numbers as it is."""
+    if isinstance(values, TextColumn):
+        return TextRuns(Runs.of(values.codes), values.names)
+    if column.kind is Kind.SMALL and not isinstance(values, Runs | TextRuns):
+        return Runs.of(values)
+    return values
 
 
 def _find_values(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
@@ -308,26 +357,20 @@ def _find_values(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     return is_value
 
 
-def _find_codes(values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-    """Different values, and each row's number among them; by runs, for there are few."""
-    starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]][: len(values)])
-    used, inverse = np.unique(values[starts], return_inverse=True)
-    codes = np.repeat(inverse, np.diff(np.r_[starts, len(values)]))
-    return used, codes.astype(np.int64)
-
-
-def _find_extremes(column: Column, values: npt.NDArray[Any] | TextColumn) -> Struct | None:
+def _find_extremes(column: Column, values: npt.NDArray[Any] | Runs | TextRuns) -> Struct | None:
     """Statistics by which readers skip row groups; none where nobody filters by them."""
     if column.name not in _FILTERED:
         return None
-    if isinstance(values, TextColumn):
-        words = sorted(values.names[code] for code in np.unique(values.codes).tolist() if code >= 0)
-        n_null = int((values.codes < 0).sum())
+    if isinstance(values, TextRuns):
+        codes = values.runs.values
+        words = sorted(values.names[code] for code in np.unique(codes).tolist() if code >= 0)
+        n_null = int(values.runs.lengths[codes < 0].sum())
         if not words:
             return struct((3, i64(n_null)))
         return struct((3, i64(n_null)), (5, words[-1]), (6, words[0]))
-    present = values[_find_values(values)] if column.is_nullable else values
-    n_null = len(values) - len(present)
+    numbers = values.values if isinstance(values, Runs) else values
+    present = numbers[_find_values(numbers)] if column.is_nullable else numbers
+    n_null = len(numbers) - len(present)
     if not len(present):
         return struct((3, i64(n_null)))
     form = {INT32: "<i", INT64: "<q", DOUBLE: "<d"}[column.physical_type]
