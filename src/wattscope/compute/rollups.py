@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from wattscope.compute.runs import find_different, find_starts, is_ordered
 from wattscope.compute.segments import (
     Floats,
     Ints,
@@ -76,11 +77,11 @@ def _roll_up_points(table: SeriesTable, size_us: int) -> _Points:
     """Statistics of the values themselves; deltas and gauges and counters alike."""
     chosen = table.take(table.is_usable & ~table.is_lead)
     key = _make_key(chosen.series, chosen.t // size_us)
-    starts = np.flatnonzero(np.r_[True, key[1:] != key[:-1]]) if len(key) else np.empty(0, int)
+    starts = find_starts(key)
     if not len(starts):
         none = np.empty(0, np.float64)
         return _Points(key[:0], key[:0], none, none, none, none, none)
-    ends = np.r_[starts[1:], len(key)]
+    ends = np.append(starts[1:], len(key))
     value = chosen.value
     return _Points(
         key=key[starts],
@@ -107,6 +108,8 @@ def _cut_at_edges(segments: list[Segments], size_us: int) -> _Pieces:
     if not parts:
         none = np.empty(0, np.float64)
         return _Pieces(np.empty(0, np.int64), none, none, none)
+    if len(parts) == 1:
+        return parts[0]
     return _Pieces(
         np.concatenate([part.key for part in parts]),
         np.concatenate([part.increase for part in parts]),
@@ -118,6 +121,15 @@ def _cut_at_edges(segments: list[Segments], size_us: int) -> _Pieces:
 def _cut(segments: Segments, size_us: int) -> _Pieces:
     first = segments.start // size_us
     last = (segments.end - 1) // size_us
+    if (first == last).all():
+        # As where meters are read at whole minutes: there is nothing to cut.
+        length = (segments.end - segments.start).astype(np.float64)
+        return _Pieces(
+            key=_make_key(segments.series, first),
+            increase=segments.increase * segments.weight,
+            energy=segments.energy * segments.weight,
+            covered_us=np.where(segments.is_covered, length, 0.0) * segments.weight,
+        )
     is_too_wide = (last - first) >= MAX_SPREAD_BUCKETS
     start = np.where(is_too_wide, segments.end - 1, segments.start)
     first = np.where(is_too_wide, last, first)
@@ -140,6 +152,8 @@ def _cut(segments: Segments, size_us: int) -> _Pieces:
 def _sum_by_key(inverse: Ints, amounts: Floats, n_keys: int) -> Floats:
     """Sums a key; NaN where a key has no number at all."""
     is_number = ~np.isnan(amounts)
+    if not is_number.any():
+        return np.full(n_keys, np.nan)
     totals = np.bincount(inverse[is_number], amounts[is_number], n_keys)
     counts = np.bincount(inverse[is_number], minlength=n_keys)
     return np.where(counts > 0, totals, np.nan)
@@ -147,8 +161,9 @@ def _sum_by_key(inverse: Ints, amounts: Floats, n_keys: int) -> Floats:
 
 def _combine(points: _Points, pieces: _Pieces, size_us: int) -> Rollup:
     """Points and pieces of the same bucket side by side."""
-    keys, inverse = np.unique(np.concatenate([points.key, pieces.key]), return_inverse=True)
-    of_points, of_pieces = inverse[: len(points.key)], inverse[len(points.key) :]
+    piece_keys, of_pieces = find_different(pieces.key)
+    keys, inverse = np.unique(np.concatenate([points.key, piece_keys]), return_inverse=True)
+    of_points, of_pieces = inverse[: len(points.key)], inverse[len(points.key) :][of_pieces]
     n_keys = len(keys)
 
     def place(values: Floats) -> Floats:
@@ -190,13 +205,16 @@ def merge_rollups(parts: Rollup, edges_us: Ints, size_us: int) -> Rollup:
     slot = np.searchsorted(edges_us, parts.bucket_start_us, side="right") - 1
     inside = (slot >= 0) & (slot < len(edges_us) - 1)
     # Parts without values sort first, so that they never are a bucket's first or last value.
-    order = np.lexsort((parts.bucket_start_us, parts.count > 0, slot, parts.series_id))
-    order = order[inside[order]]
+    if is_ordered(parts.series_id, parts.bucket_start_us) and (parts.count > 0).all():
+        order = np.flatnonzero(inside)
+    else:
+        order = np.lexsort((parts.bucket_start_us, parts.count > 0, slot, parts.series_id))
+        order = order[inside[order]]
     key = _make_key(parts.series_id[order].astype(np.int64), slot[order])
     if not len(key):
         return select_buckets(parts, order)
-    starts = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
-    ends = np.r_[starts[1:], len(key)]
+    starts = find_starts(key)
+    ends = np.append(starts[1:], len(key))
     group = np.repeat(np.arange(len(starts)), ends - starts)
     count = np.add.reduceat(parts.count[order], starts)
     n_empty = np.add.reduceat((parts.count[order] == 0).astype(np.int64), starts)

@@ -213,6 +213,8 @@ class CheckedFiles:
         if part.note is None:
             raise StorageError(f"{part.file}: written by an older version, has no index")
         names = ("series_id", "measured_at", "value", "quality")
+        if series is not None and self._has_none_of(part, series):
+            return empty_batch()
         try:
             found = self.read(part.note, row_columns(part.scale), names, series)
         except StorageError:
@@ -223,6 +225,13 @@ class CheckedFiles:
             found["value"].astype(np.float64, copy=False),
             found["quality"].astype(np.uint8),
         )
+
+
+    def _has_none_of(self, part: Part, series: Sequence[int]) -> bool:
+        """Whether a file surely has no rows of some series; most files have none of one."""
+        with self._lock:
+            reader = None if part.note is None else self._readers.get(part.note.file)
+        return reader is not None and reader.has_none_of(series)
 
 
 def compute_crc(path: Path) -> int:

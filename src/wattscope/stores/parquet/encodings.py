@@ -129,36 +129,63 @@ def _find_smallest(groups: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
     return smallest, is_jump.ravel()
 
 
-def decode_deltas(content: bytes, at: int) -> Ints:
-    """The values of ``DELTA_BINARY_PACKED`` bytes that begin at a position."""
+def decode_deltas(content: bytes, at: int, start: int = 0, stop: int | None = None) -> Ints:
+    """Values of ``DELTA_BINARY_PACKED`` bytes that begin at a position.
+
+    Args:
+        content: The bytes.
+        at: Where they begin.
+        start: First value that is wanted; of those before it only the sum is formed.
+        stop: Behind the last one; nothing behind it is unpacked. None for all.
+    """
     block_size, at = read_varint(content, at)
-    n_mini, at = read_varint(content, at)
+    n_groups, at = read_varint(content, at)
     count, at = read_varint(content, at)
     first, at = read_varint(content, at)
-    n_blocks = -(-max(count - 1, 0) // block_size)
-    bytes_per_bit = block_size // n_mini // 8
-    smallest, bit_widths, heads = [], [], []
+    stop = count if stop is None else min(stop, count)
+    if start >= stop:
+        return np.empty(0, np.int64)
+    size = block_size // n_groups
+    n_blocks = -(-(stop - 1) // block_size)
+    smallest, starts, widths = _read_heads(content, at, (n_blocks, n_groups, size // 8))
+    rest = _unpack_groups(content, starts, widths, size).reshape(n_blocks, block_size)
+    deltas = (rest + smallest[:, np.newaxis]).ravel()
+    values = np.empty(stop - start, np.int64)
+    # Sums wrap around as the format's 64-bit arithmetic does, so where they are cut is the same.
+    values[0] = np.sum(deltas[:start], initial=_unzigzag(first))
+    values[1:] = deltas[start : stop - 1]
+    return np.cumsum(values, out=values)
+
+
+def _read_heads(content: bytes, at: int, shape: tuple[int, int, int]) -> tuple[Ints, Ints, Bytes]:
+    """Smallest delta of each block; where each group begins, and its bit width.
+
+    Args:
+        content: The bytes.
+        at: Where the first block begins.
+        shape: Blocks, groups of a block, and bytes of a group for each bit of its width.
+    """
+    n_blocks, n_groups, bytes_per_bit = shape
+    smallest, bit_widths, bodies = [], [], []
     for _ in range(n_blocks):
-        number, at = read_varint(content, at)
-        smallest.append(_unzigzag(number))
-        here = content[at : at + n_mini]
-        at += n_mini
-        bit_widths.append(here)
-        heads.append(at)
-        at += sum(here) * bytes_per_bit
-    widths = np.frombuffer(b"".join(bit_widths), np.uint8)
-    sizes = widths.reshape(n_blocks, n_mini).astype(np.int64) * bytes_per_bit
-    starts = (np.cumsum(sizes, axis=1) - sizes + np.array(heads, np.int64)[:, np.newaxis]).ravel()
-    deltas = _unpack_groups(content, starts, widths, block_size // n_mini)
-    deltas = (
-        deltas.reshape(n_blocks, block_size) + np.array(smallest, np.int64)[:, np.newaxis]
-    ).ravel()
-    values = np.empty(count, np.int64)
-    if count:
-        values[0] = _unzigzag(first)
-        np.cumsum(deltas[: count - 1], out=values[1:])
-        values[1:] += values[0]
-    return values
+        # A call for each would take longer than all else about a block.
+        number, shift = content[at] & 0x7F, 7
+        while content[at] > 0x7F:
+            at += 1
+            number |= (content[at] & 0x7F) << shift
+            shift += 7
+        smallest.append((number >> 1) ^ -(number & 1))
+        body = at + 1 + n_groups
+        widths = content[at + 1 : body]
+        bit_widths.append(widths)
+        bodies.append(body)
+        at = body + sum(widths) * bytes_per_bit
+    flat = np.frombuffer(b"".join(bit_widths), np.uint8)
+    sizes = flat.reshape(n_blocks, n_groups).astype(np.int64) * bytes_per_bit
+    starts = np.cumsum(sizes, axis=1)
+    starts -= sizes
+    starts += np.array(bodies, np.int64)[:, np.newaxis]
+    return np.array(smallest, np.int64), starts.ravel(), flat
 
 
 def _pack_groups(groups: npt.NDArray[np.uint64], widths: Bytes) -> list[bytes]:
@@ -180,15 +207,21 @@ def _unpack_groups(content: bytes, starts: Ints, widths: Bytes, n_values: int) -
     A number of up to 57 bits lies within the eight bytes that begin where it does, and one of 64
     bits begins with a byte; the rare widths between are read group by group.
     """
-    if not widths.any():
-        return np.zeros((len(widths), n_values), np.int64)
-    padded = np.frombuffer(content + bytes(8), np.uint8)
-    words = np.ndarray((len(padded) - 7,), "<u8", padded, strides=(1,))
-    wide = widths.astype(np.int64)
-    bit = starts[:, np.newaxis] * 8 + np.arange(n_values) * wide[:, np.newaxis]
-    found = words[bit >> 3] >> (bit & 7).astype(np.uint64)
+    used = np.flatnonzero(widths)
+    if len(used) < len(widths):
+        # Times at a steady pace are such: nothing is left of most groups.
+        values = np.zeros((len(widths), n_values), np.int64)
+        if len(used):
+            values[used] = _unpack_groups(content, starts[used], widths[used], n_values)
+        return values
+    words = np.ndarray((len(content),), "<u8", content + bytes(8), strides=(1,))
+    bits = np.arange(n_values, dtype=np.uint16) * np.arange(65, dtype=np.uint16)[:, np.newaxis]
+    at = (bits >> 3).astype(np.int64).take(widths, axis=0)
+    at += starts[:, np.newaxis]
+    found = words.take(at)
+    found >>= (bits & 7).astype(np.uint64).take(widths, axis=0)
     found &= _MASKS[widths][:, np.newaxis]
-    values: Ints = found.view(np.int64)
+    values = found.view(np.int64)
     for row in np.flatnonzero((widths > 57) & (widths < 64)).tolist():
         size = n_values * int(widths[row]) // 8
         here = np.frombuffer(content, np.uint8, size, int(starts[row]))
@@ -273,10 +306,16 @@ def _unzigzag(number: int) -> int:
     return (number >> 1) ^ -(number & 1)
 
 
-def read_levels(content: bytes, count: int) -> tuple[Ints, int]:
-    """Definition levels of an optional column (0 null, 1 value), and where its values begin."""
+def read_levels(content: bytes, count: int) -> tuple[npt.NDArray[np.bool_] | None, int]:
+    """Which rows of an optional column have a value, None when all have; and where those begin."""
     (length,) = struct.unpack_from("<I", content)
-    return decode_runs(content, 4, 4 + length, 1, count), 4 + length
+    end = 4 + length
+    header, at = read_varint(content, 4)
+    if not header & 1 and header >> 1 >= count and content[at] == 1:
+        # One run over the whole page, as in nearly every one.
+        return None, end
+    levels = decode_runs(content, 4, end, 1, count)
+    return levels == 1, end
 
 
 def encode_levels(is_value: npt.NDArray[np.bool_]) -> bytes:
