@@ -162,8 +162,12 @@ def _sum_by_key(inverse: Ints, amounts: Floats, n_keys: int) -> Floats:
 def _combine(points: _Points, pieces: _Pieces, size_us: int) -> Rollup:
     """Points and pieces of the same bucket side by side."""
     piece_keys, of_pieces = find_different(pieces.key)
-    keys, inverse = np.unique(np.concatenate([points.key, piece_keys]), return_inverse=True)
-    of_points, of_pieces = inverse[: len(points.key)], inverse[len(points.key) :][of_pieces]
+    if np.array_equal(points.key, piece_keys):
+        # As where no reading is missing: what is measured in a bucket reaches into no other.
+        keys, of_points = points.key, np.arange(len(points.key))
+    else:
+        keys, inverse = np.unique(np.concatenate([points.key, piece_keys]), return_inverse=True)
+        of_points, of_pieces = inverse[: len(points.key)], inverse[len(points.key) :][of_pieces]
     n_keys = len(keys)
 
     def place(values: Floats) -> Floats:

@@ -26,6 +26,7 @@ import numpy.typing as npt
 from wattscope.core.errors import StorageError
 from wattscope.core.reading import Batch, empty_batch
 from wattscope.stores.manifest import FileNote, Part
+from wattscope.stores.parquet.deltas import PageMaps
 from wattscope.stores.parquet.layout import Column
 from wattscope.stores.parquet.reader import DamagedPageError, FileReader, join_runs
 from wattscope.stores.row_files import row_columns
@@ -58,6 +59,7 @@ class CheckedFiles:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._readers: OrderedDict[str, FileReader] = OrderedDict()
+        self._maps = PageMaps()
         self._checked_at: dict[str, float] = {}
         self._damages: dict[str, FileDamage] = {}
         self._remembered: OrderedDict[str, tuple[object, int]] = OrderedDict()
@@ -117,6 +119,7 @@ class CheckedFiles:
         opened = FileReader.open(
             self.folder / note.file, columns, note.index_at, note.index_size, note.index_crc
         )
+        opened.maps = self._maps
         with self._lock:
             self._readers[note.file] = opened
             if len(self._readers) > MAX_READERS:

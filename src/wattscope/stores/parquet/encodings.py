@@ -63,7 +63,7 @@ def decode_runs(content: bytes, at: int, end: int, bit_width: int, count: int) -
         header, at = read_varint(content, at)
         if header & 1:
             size = (header >> 1) * bit_width
-            part = _unpack_bits(np.frombuffer(content, np.uint8, size, at), bit_width)
+            part = unpack_bits(np.frombuffer(content, np.uint8, size, at), bit_width)
             at += size
         else:
             value = int.from_bytes(content[at : at + n_bytes], "little")
@@ -129,65 +129,6 @@ def _find_smallest(groups: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
     return smallest, is_jump.ravel()
 
 
-def decode_deltas(content: bytes, at: int, start: int = 0, stop: int | None = None) -> Ints:
-    """Values of ``DELTA_BINARY_PACKED`` bytes that begin at a position.
-
-    Args:
-        content: The bytes.
-        at: Where they begin.
-        start: First value that is wanted; of those before it only the sum is formed.
-        stop: Behind the last one; nothing behind it is unpacked. None for all.
-    """
-    block_size, at = read_varint(content, at)
-    n_groups, at = read_varint(content, at)
-    count, at = read_varint(content, at)
-    first, at = read_varint(content, at)
-    stop = count if stop is None else min(stop, count)
-    if start >= stop:
-        return np.empty(0, np.int64)
-    size = block_size // n_groups
-    n_blocks = -(-(stop - 1) // block_size)
-    smallest, starts, widths = _read_heads(content, at, (n_blocks, n_groups, size // 8))
-    rest = _unpack_groups(content, starts, widths, size).reshape(n_blocks, block_size)
-    deltas = (rest + smallest[:, np.newaxis]).ravel()
-    values = np.empty(stop - start, np.int64)
-    # Sums wrap around as the format's 64-bit arithmetic does, so where they are cut is the same.
-    values[0] = np.sum(deltas[:start], initial=_unzigzag(first))
-    values[1:] = deltas[start : stop - 1]
-    return np.cumsum(values, out=values)
-
-
-def _read_heads(content: bytes, at: int, shape: tuple[int, int, int]) -> tuple[Ints, Ints, Bytes]:
-    """Smallest delta of each block; where each group begins, and its bit width.
-
-    Args:
-        content: The bytes.
-        at: Where the first block begins.
-        shape: Blocks, groups of a block, and bytes of a group for each bit of its width.
-    """
-    n_blocks, n_groups, bytes_per_bit = shape
-    smallest, bit_widths, bodies = [], [], []
-    for _ in range(n_blocks):
-        # A call for each would take longer than all else about a block.
-        number, shift = content[at] & 0x7F, 7
-        while content[at] > 0x7F:
-            at += 1
-            number |= (content[at] & 0x7F) << shift
-            shift += 7
-        smallest.append((number >> 1) ^ -(number & 1))
-        body = at + 1 + n_groups
-        widths = content[at + 1 : body]
-        bit_widths.append(widths)
-        bodies.append(body)
-        at = body + sum(widths) * bytes_per_bit
-    flat = np.frombuffer(b"".join(bit_widths), np.uint8)
-    sizes = flat.reshape(n_blocks, n_groups).astype(np.int64) * bytes_per_bit
-    starts = np.cumsum(sizes, axis=1)
-    starts -= sizes
-    starts += np.array(bodies, np.int64)[:, np.newaxis]
-    return np.array(smallest, np.int64), starts.ravel(), flat
-
-
 def _pack_groups(groups: npt.NDArray[np.uint64], widths: Bytes) -> list[bytes]:
     """Each row of numbers in its own bit width."""
     packed = [b""] * len(groups)
@@ -199,37 +140,6 @@ def _pack_groups(groups: npt.NDArray[np.uint64], widths: Bytes) -> list[bytes]:
             for at, row in enumerate(rows.tolist()):
                 packed[row] = content[at * size : (at + 1) * size]
     return packed
-
-
-def _unpack_groups(content: bytes, starts: Ints, widths: Bytes, n_values: int) -> Ints:
-    """Groups of numbers, each group in its own bit width; all of them in one go.
-
-    A number of up to 57 bits lies within the eight bytes that begin where it does, and one of 64
-    bits begins with a byte; the rare widths between are read group by group.
-    """
-    used = np.flatnonzero(widths)
-    if len(used) < len(widths):
-        # Times at a steady pace are such: nothing is left of most groups.
-        values = np.zeros((len(widths), n_values), np.int64)
-        if len(used):
-            values[used] = _unpack_groups(content, starts[used], widths[used], n_values)
-        return values
-    words = np.ndarray((len(content),), "<u8", content + bytes(8), strides=(1,))
-    bits = np.arange(n_values, dtype=np.uint16) * np.arange(65, dtype=np.uint16)[:, np.newaxis]
-    at = (bits >> 3).astype(np.int64).take(widths, axis=0)
-    at += starts[:, np.newaxis]
-    found = words.take(at)
-    found >>= (bits & 7).astype(np.uint64).take(widths, axis=0)
-    found &= _MASKS[widths][:, np.newaxis]
-    values = found.view(np.int64)
-    for row in np.flatnonzero((widths > 57) & (widths < 64)).tolist():
-        size = n_values * int(widths[row]) // 8
-        here = np.frombuffer(content, np.uint8, size, int(starts[row]))
-        values[row] = _unpack_bits(here, int(widths[row]))
-    return values
-
-
-_MASKS = np.array([(1 << width) - 1 for width in range(65)], np.uint64)
 
 
 def _bit_lengths(values: npt.NDArray[np.uint64]) -> Bytes:
@@ -261,7 +171,8 @@ def _pack_bits(values: npt.NDArray[np.uint64], bit_width: int) -> bytes:
     return np.packbits(bits.ravel(), bitorder="little").tobytes()
 
 
-def _unpack_bits(content: Bytes, bit_width: int) -> Ints:
+def unpack_bits(content: Bytes, bit_width: int) -> Ints:
+    """Numbers of equal width that lie one after the other, lowest bit first."""
     if bit_width in {8, 16, 32, 64}:
         return content.view(np.dtype(_carrier(bit_width)).newbyteorder("<")).astype(np.int64)
     bits = np.unpackbits(content, bitorder="little")
@@ -300,10 +211,6 @@ def read_varint(content: bytes, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return number, at
         shift += 7
-
-
-def _unzigzag(number: int) -> int:
-    return (number >> 1) ^ -(number & 1)
 
 
 def read_levels(content: bytes, count: int) -> tuple[npt.NDArray[np.bool_] | None, int]:

@@ -19,12 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from wattscope.core.errors import StorageError
-from wattscope.stores.parquet.encodings import (
+from wattscope.stores.parquet.deltas import (
+    PageMaps,
+    decode_and_map,
     decode_deltas,
-    decode_runs,
-    decode_split,
-    read_levels,
+    decode_part,
 )
+from wattscope.stores.parquet.encodings import decode_runs, decode_split, read_levels
 from wattscope.stores.parquet.layout import (
     Chunk,
     Column,
@@ -46,7 +47,7 @@ class DamagedPageError(StorageError):
 class Coded(NamedTuple):
     """Values of a page as its bytes hold them."""
 
-    encoding: int
+    page: Page
     content: bytes
     at: int
     """Where they begin."""
@@ -60,6 +61,8 @@ class FileReader:
     path: Path
     columns: dict[str, Column]
     index: Index
+    maps: PageMaps | None = None
+    """By which parts of pages are found; None reads whole ones."""
     _runs: dict[int, list[tuple[int, int]]] | None = None
     _counts: dict[int, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -224,7 +227,7 @@ class FileReader:
             # Nulls take no room among the values.
             n_values = int(is_value.sum())
             first, last = (int(is_value[:row].sum()) for row in rows)
-        coded = Coded(page.encoding, content, at, n_values)
+        coded = Coded(page, content, at, n_values)
         values = self._decode_values(fd, column, chunk, coded, slice(first, last))
         if column.kind is Kind.DECIMAL:
             values = values.astype(np.float64) / 10.0**column.scale
@@ -239,9 +242,9 @@ class FileReader:
     ) -> npt.NDArray[Any]:
         """Some values of a page; nulls are none."""
         content, at = coded.content, coded.at
-        if coded.encoding == Encoding.DELTA_BINARY_PACKED:
-            return decode_deltas(content, at, wanted.start, wanted.stop)
-        if chunk.dictionary is None or coded.encoding != Encoding.RLE_DICTIONARY:
+        if coded.page.encoding == Encoding.DELTA_BINARY_PACKED:
+            return self._decode_deltas(coded, wanted)
+        if chunk.dictionary is None or coded.page.encoding != Encoding.RLE_DICTIONARY:
             form = "<f8" if column.kind is Kind.FLOAT else "<i8"
             return decode_split(content, at, coded.n_values).view(form)[wanted]
         form = "<i4" if column.kind is Kind.SMALL else "<i8"
@@ -250,6 +253,20 @@ class FileReader:
             return np.broadcast_to(used, wanted.stop - wanted.start)
         codes = decode_runs(content, at + 1, len(content), content[at], coded.n_values)
         return used[codes[wanted]]
+
+    def _decode_deltas(self, coded: Coded, wanted: slice) -> Ints:
+        content, at = coded.content, coded.at
+        if self.maps is None or wanted.stop - wanted.start == coded.n_values:
+            return decode_deltas(content, at)[wanted]
+        if wanted.start == wanted.stop:
+            return np.empty(0, np.int64)
+        key = (self.path.name, coded.page.at, coded.page.crc)
+        known = self.maps.find(key)
+        if known is not None:
+            return decode_part(content, known, wanted.start, wanted.stop)
+        values, made = decode_and_map(content, at)
+        self.maps.keep(key, made)
+        return values[wanted]
 
     def _read_page(self, fd: int, page: Page) -> bytes:
         content = os.pread(fd, page.size, page.at)
