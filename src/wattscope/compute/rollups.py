@@ -208,35 +208,36 @@ def merge_rollups(parts: Rollup, edges_us: Ints, size_us: int) -> Rollup:
     """
     slot = np.searchsorted(edges_us, parts.bucket_start_us, side="right") - 1
     inside = (slot >= 0) & (slot < len(edges_us) - 1)
-    # Parts without values sort first, so that they never are a bucket's first or last value.
-    if is_ordered(parts.series_id, parts.bucket_start_us) and (parts.count > 0).all():
-        order = np.flatnonzero(inside)
+    if is_ordered(parts.series_id, parts.bucket_start_us) and parts.count.all():
+        order = inside.nonzero()[0]
     else:
+        # Parts without values sort first, so that they never are a bucket's first or last value.
         order = np.lexsort((parts.bucket_start_us, parts.count > 0, slot, parts.series_id))
         order = order[inside[order]]
-    key = _make_key(parts.series_id[order].astype(np.int64), slot[order])
-    if not len(key):
-        return select_buckets(parts, order)
-    starts = find_starts(key)
-    ends = np.append(starts[1:], len(key))
-    group = np.repeat(np.arange(len(starts)), ends - starts)
-    count = np.add.reduceat(parts.count[order], starts)
-    n_empty = np.add.reduceat((parts.count[order] == 0).astype(np.int64), starts)
+    if len(order) < len(slot) or not (order[1:] > order[:-1]).all():
+        parts, slot = select_buckets(parts, order), slot[order]
+    if not len(slot):
+        return parts
+    starts = find_starts(_make_key(parts.series_id.astype(np.int64), slot))
+    ends = np.append(starts[1:], len(slot))
+    group = np.arange(len(starts)).repeat(ends - starts)
+    count = np.add.reduceat(parts.count, starts)
+    n_empty = np.add.reduceat((parts.count == 0).astype(np.int64), starts)
     first_valued = np.minimum(starts + n_empty, ends - 1)
-    slots = slot[order][starts]
+    slots = slot[starts]
     length = (edges_us[slots + 1] - edges_us[slots]).astype(np.float64)
-    covered = np.add.reduceat(parts.coverage[order] * size_us, starts)
+    covered = np.add.reduceat(parts.coverage * size_us, starts)
     return Rollup(
-        series_id=parts.series_id[order][starts],
+        series_id=parts.series_id[starts],
         bucket_start_us=edges_us[slots],
         count=count,
-        sum=np.add.reduceat(parts.sum[order], starts),
-        min=np.fmin.reduceat(parts.min[order], starts),
-        max=np.fmax.reduceat(parts.max[order], starts),
-        first=parts.first[order][first_valued],
-        last=parts.last[order][ends - 1],
-        increase=_sum_by_key(group, parts.increase[order], len(starts)),
-        energy_wh=_sum_by_key(group, parts.energy_wh[order], len(starts)),
+        sum=np.add.reduceat(parts.sum, starts),
+        min=np.fmin.reduceat(parts.min, starts),
+        max=np.fmax.reduceat(parts.max, starts),
+        first=parts.first[first_valued],
+        last=parts.last[ends - 1],
+        increase=_sum_by_key(group, parts.increase, len(starts)),
+        energy_wh=_sum_by_key(group, parts.energy_wh, len(starts)),
         coverage=np.minimum(covered / length, 1.0),
     )
 
@@ -248,6 +249,9 @@ def select_buckets(parts: Rollup, rows: Ints | npt.NDArray[np.bool_]) -> Rollup:
 
 def concat_rollups(parts: list[Rollup]) -> Rollup:
     """All buckets of all parts, unmerged."""
+    full = [part for part in parts if len(part.series_id)]
+    if len(full) == 1:
+        return full[0]
     return Rollup(
         *(np.concatenate([getattr(part, name) for part in parts]) for name in ROLLUP_COLUMNS)
     )

@@ -21,10 +21,16 @@ def find_starts(column: Numbers) -> Ints:
     >>> find_starts(np.array([4, 4, 7, 4])).tolist()
     [0, 2, 3]
     """
-    changes = np.flatnonzero(column[1:] != column[:-1])
+    changes = (column[1:] != column[:-1]).nonzero()[0]
     starts = np.zeros(len(changes) + min(len(column), 1), np.int64)
     starts[1:] = changes + 1
     return starts
+
+
+def list_different(column: Numbers) -> Numbers:
+    """The different numbers, rising: equal to ``np.unique``."""
+    numbers = column[find_starts(column)]
+    return numbers if _rises(numbers) else np.unique(numbers)
 
 
 def find_different(column: Numbers) -> tuple[Numbers, Ints]:
@@ -37,13 +43,19 @@ def find_different(column: Numbers) -> tuple[Numbers, Ints]:
     """
     starts = find_starts(column)
     numbers = column[starts]
-    if not (numbers[1:] > numbers[:-1]).all():
+    if len(starts) == 1:
+        return numbers, np.zeros(len(column), np.int64)
+    if not _rises(numbers):
         numbers, inverse = np.unique(column, return_inverse=True)
         return numbers, inverse
     lengths = np.empty(len(starts), np.int64)
     lengths[:-1] = starts[1:] - starts[:-1]
     lengths[-1:] = len(column) - starts[-1:]
     return numbers, np.repeat(np.arange(len(starts)), lengths)
+
+
+def _rises(numbers: Numbers) -> bool:
+    return len(numbers) < 2 or bool((numbers[1:] > numbers[:-1]).all())
 
 
 def is_ordered(series: Numbers, t: Ints) -> bool:

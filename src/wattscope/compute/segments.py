@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from wattscope.compute.counter_walk import LOOK_AHEAD, CounterLimits, Outcome
 from wattscope.compute.counters import LEAD_READINGS, Judge, Said
-from wattscope.compute.runs import find_different, is_ordered
+from wattscope.compute.runs import find_different, is_ordered, list_different
 from wattscope.core.counter_steps import CounterDecision, CounterStep
 from wattscope.core.quantities import QuantityKind
 from wattscope.core.reading import Batch, Quality, concat_batches
@@ -271,7 +271,7 @@ def _between_neighbours(table: SeriesTable) -> Segments:
 
 
 def _judge(table: SeriesTable, rules: dict[int, SeriesRule]) -> Judge:
-    limits = {int(one): rules[int(one)].limits for one in find_different(table.series)[0]}
+    limits = {int(one): rules[int(one)].limits for one in list_different(table.series)}
     return Judge(table.series, table.t, table.value, limits)
 
 

@@ -229,7 +229,6 @@ class CheckedFiles:
             found["quality"].astype(np.uint8),
         )
 
-
     def _has_none_of(self, part: Part, series: Sequence[int]) -> bool:
         """Whether a file surely has no rows of some series; most files have none of one."""
         with self._lock:

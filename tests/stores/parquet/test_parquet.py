@@ -202,7 +202,10 @@ def test_deltas_of_noise_with_jumps_come_back(seed: int, n_rows: int, n_jumps: i
 @settings(max_examples=50)
 @given(st.integers(0, 2**32), st.integers(1, 3000), st.booleans(), st.data())
 def test_part_of_a_mapped_page_is_that_of_the_whole(
-    seed: int, n_rows: int, in_bytes: bool, data: st.DataObject
+    seed: int,
+    n_rows: int,
+    in_bytes: bool,  # noqa: FBT001  # drawn
+    data: st.DataObject,
 ) -> None:
     draw = np.random.default_rng(seed)
     # Steady stretches leave nothing in their groups, and wide jumps need all 64 bits.

@@ -19,6 +19,8 @@ from wattscope.stores.parquet.encodings import Bytes, Ints, read_varint, unpack_
 
 ROOM_FOR_MAPS = 2 << 20
 """Memory for maps of pages [bytes]: some 700 pages of 8,192 rows."""
+_FEW = 3
+"""Groups that are unpacked one by one."""
 _OVERHEAD = 700
 """About what Python takes for a map beside its numbers [bytes]."""
 
@@ -126,7 +128,13 @@ def _unpack_deltas(content: bytes, page: DeltaMap, low: int, high: int) -> Ints:
     used = widths.nonzero()[0]
     if len(used) == len(widths):
         groups += _unpack_groups(content, starts, widths, size)
-    elif len(used):
+    elif len(used) <= _FEW:
+        # Single jumps from one series to the next; less work without the tables.
+        for row in used.tolist():
+            width = int(widths[row])
+            here = np.frombuffer(content, np.uint8, size * width // 8, int(starts[row]))
+            groups[row] += unpack_bits(here, width)
+    else:
         groups[used] += _unpack_groups(content, starts[used], widths[used], size)
     return deltas
 
@@ -166,7 +174,9 @@ def _read_heads(
     return np.array(smallest, np.int64), starts.ravel(), widths.ravel()
 
 
-def _unpack_groups(content: bytes, starts: npt.NDArray[np.int32], widths: Bytes, n_values: int) -> Ints:
+def _unpack_groups(
+    content: bytes, starts: npt.NDArray[np.int32], widths: Bytes, n_values: int
+) -> Ints:
     """Groups of numbers, each group in its own bit width; all of them in one go.
 
     A number of up to 57 bits lies within the eight bytes that begin where it does, and one of 64

@@ -65,6 +65,9 @@ class FileReader:
     """By which parts of pages are found; None reads whole ones."""
     _runs: dict[int, list[tuple[int, int]]] | None = None
     _counts: dict[int, int] = field(default_factory=dict)
+    _constants: dict[int, int] = field(default_factory=dict)
+    """By position the number that a page of small ones holds throughout, such as good quality;
+    both its pages were checked when it was read, and are not needed again."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
@@ -217,6 +220,8 @@ class FileReader:
         """Some rows of a page, from the first one to behind the last."""
         if column.kind is Kind.TEXT:
             raise StorageError(f"{self.path.name}: names are not read from here")
+        if page.at in self._constants:
+            return np.full(rows[1] - rows[0], self._constants[page.at])
         content = self._read_page(fd, page)
         at, is_value = 0, None
         if column.is_nullable:
@@ -250,7 +255,9 @@ class FileReader:
         form = "<i4" if column.kind is Kind.SMALL else "<i8"
         used = np.frombuffer(self._read_page(fd, chunk.dictionary), form).astype(np.int64)
         if len(used) == 1:
-            return np.broadcast_to(used, wanted.stop - wanted.start)
+            if column.kind is Kind.SMALL:
+                self._constants[coded.page.at] = int(used[0])
+            return np.full(wanted.stop - wanted.start, used[0])
         codes = decode_runs(content, at + 1, len(content), content[at], coded.n_values)
         return used[codes[wanted]]
 
