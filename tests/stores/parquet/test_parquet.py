@@ -173,6 +173,23 @@ def test_damaged_page_is_never_decoded(tmp_path: Path) -> None:
     np.testing.assert_array_equal(before, rows["reading"][: 3 * PAGE_ROWS])
 
 
+def test_mapped_page_is_checked_again_at_every_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    rows = make_rows(60_000, 5)
+    closed = write(path, rows)
+    reader = open_file(path, closed)
+    reader.maps = PageMaps()
+    for _ in range(2):
+        found = reader.read(("measured_at",), [(20_000, 20_900)])["measured_at"]
+        np.testing.assert_array_equal(found, rows["measured_at"][20_000:20_900])
+    page = reader.index.groups[0].chunks["measured_at"].pages[2]
+    content = bytearray(path.read_bytes())
+    content[page.at + page.size // 2] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(DamagedPageError, match=f"byte {page.at}"):
+        reader.read(("measured_at",), [(20_000, 20_900)])
+
+
 def test_damaged_index_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     closed = write(path, make_rows(1000, 6))
