@@ -29,7 +29,7 @@ from benchmarks.store_questions import (
     Question,
 )
 from benchmarks.store_sets import MeasuredSet
-from wattscope.core.reading import Batch, FloatColumn, Int32Column
+from wattscope.core.reading import Batch, FloatColumn, Int32Column, Int64Column
 from wattscope.core.time_grid import US_PER_DAY, US_PER_S
 from wattscope.core.topology import Device, DeviceKind, Site
 from wattscope.live.memory_view import MemoryView
@@ -204,14 +204,13 @@ def ask_chart(opened: OpenedWattscope, one: int, start_us: int, end_us: int) -> 
 
 
 def _ask_last(opened: OpenedWattscope, power: Int32Column) -> Question:
-    asked = power.tolist()
+    # All at once, as the page for Prometheus asks.
+    def ask(_: int) -> tuple[Int64Column, FloatColumn]:
+        return opened.live.latest_of(power)
 
-    def ask(_: int) -> list[tuple[int, float] | None]:
-        latest = opened.live.latest
-        return [latest(one) for one in asked]
-
-    def read(answer: list[tuple[int, float]]) -> FloatColumn:
-        return np.array([(meter, value) for meter, (_, value) in enumerate(answer)])
+    def read(answer: tuple[Int64Column, FloatColumn]) -> FloatColumn:
+        _, values = answer
+        return np.column_stack((np.arange(len(values)), values))
 
     return Question(ask, read)
 

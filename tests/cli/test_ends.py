@@ -23,7 +23,7 @@ def test_a_simulator_that_dies_ends_the_demo_with_one_line(
     monkeypatch.setattr(serve, "run_simulator", die)
     ended = invoke(
         *("demo", "heatpump", "--history", "0d", "--no-browser"),
-        *("--port", find_free_port(), "--data", tmp_path / "data"),
+        *("--port", str(find_free_port()), "--data", tmp_path / "data"),
     )
     assert ended.status == 1
     assert ended.last_line() == "wattscope: the simulator ended with status 1; see above"

@@ -50,7 +50,9 @@ def test_a_meter_is_found_and_named(
 ) -> None:
     meter = plant.meter(device)
     place = f"127.0.0.1:{meter.port}"
-    found = invoke("devices", "scan", place, "--units", meter.unit, "--data", tmp_path / "data")
+    found = invoke(
+        "devices", "scan", place, "--units", str(meter.unit), "--data", tmp_path / "data"
+    )
     assert found.status == 0, found.err
     assert f"{place}, unit {meter.unit}, {framing}" in found.out
     command = re.search(
@@ -66,7 +68,7 @@ def test_a_meter_is_found_and_named(
 def test_a_sunspec_device_says_who_it_is(plant: Plant, tmp_path: Path) -> None:
     meter = plant.meter("inverter")
     found = invoke(
-        "devices", "scan", f"127.0.0.1:{meter.port}", "--units", 1, "--data", tmp_path / "data"
+        "devices", "scan", f"127.0.0.1:{meter.port}", "--units", "1", "--data", tmp_path / "data"
     )
     assert "says of itself: Wattscope" in found.out
 
@@ -106,7 +108,7 @@ def test_where_nobody_listens_the_scan_says_what_to_look_at(tmp_path: Path) -> N
 def test_a_test_read_tells_everything_that_a_type_has(plant: Plant, tmp_path: Path) -> None:
     meter = plant.meter("feed")
     read = invoke(
-        *("registers", "test-read", f"127.0.0.1:{meter.port}", "--unit", meter.unit),
+        *("registers", "test-read", f"127.0.0.1:{meter.port}", "--unit", str(meter.unit)),
         *("--type", "sdm630", "--format", "json", "--data", tmp_path / "data"),
     )
     assert read.status == 0, read.err
@@ -119,8 +121,8 @@ def test_a_test_read_tells_everything_that_a_type_has(plant: Plant, tmp_path: Pa
 def test_a_test_read_of_words_marks_the_order_that_fits(plant: Plant, tmp_path: Path) -> None:
     meter = plant.meter("feed")
     read = invoke(
-        *("registers", "test-read", f"127.0.0.1:{meter.port}", "--unit", meter.unit),
-        *("--address", "0x0000", "--count", 2, "--function", 4, "--quantity", "voltage_l1_v"),
+        *("registers", "test-read", f"127.0.0.1:{meter.port}", "--unit", str(meter.unit)),
+        *("--address", "0x0000", "--count", "2", "--function", "4", "--quantity", "voltage_l1_v"),
         *("--format", "json", "--data", tmp_path / "data"),
     )
     assert read.status == 0, read.err

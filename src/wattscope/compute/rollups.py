@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from wattscope.compute.runs import find_different, find_starts, is_ordered
 from wattscope.compute.segments import (
     Floats,
     Ints,
@@ -76,11 +77,11 @@ def _roll_up_points(table: SeriesTable, size_us: int) -> _Points:
     """Statistics of the values themselves; deltas and gauges and counters alike."""
     chosen = table.take(table.is_usable & ~table.is_lead)
     key = _make_key(chosen.series, chosen.t // size_us)
-    starts = np.flatnonzero(np.r_[True, key[1:] != key[:-1]]) if len(key) else np.empty(0, int)
+    starts = find_starts(key)
     if not len(starts):
         none = np.empty(0, np.float64)
         return _Points(key[:0], key[:0], none, none, none, none, none)
-    ends = np.r_[starts[1:], len(key)]
+    ends = np.append(starts[1:], len(key))
     value = chosen.value
     return _Points(
         key=key[starts],
@@ -107,6 +108,8 @@ def _cut_at_edges(segments: list[Segments], size_us: int) -> _Pieces:
     if not parts:
         none = np.empty(0, np.float64)
         return _Pieces(np.empty(0, np.int64), none, none, none)
+    if len(parts) == 1:
+        return parts[0]
     return _Pieces(
         np.concatenate([part.key for part in parts]),
         np.concatenate([part.increase for part in parts]),
@@ -118,6 +121,15 @@ def _cut_at_edges(segments: list[Segments], size_us: int) -> _Pieces:
 def _cut(segments: Segments, size_us: int) -> _Pieces:
     first = segments.start // size_us
     last = (segments.end - 1) // size_us
+    if (first == last).all():
+        # As where meters are read at whole minutes: there is nothing to cut.
+        length = (segments.end - segments.start).astype(np.float64)
+        return _Pieces(
+            key=_make_key(segments.series, first),
+            increase=segments.increase * segments.weight,
+            energy=segments.energy * segments.weight,
+            covered_us=np.where(segments.is_covered, length, 0.0) * segments.weight,
+        )
     is_too_wide = (last - first) >= MAX_SPREAD_BUCKETS
     start = np.where(is_too_wide, segments.end - 1, segments.start)
     first = np.where(is_too_wide, last, first)
@@ -140,6 +152,8 @@ def _cut(segments: Segments, size_us: int) -> _Pieces:
 def _sum_by_key(inverse: Ints, amounts: Floats, n_keys: int) -> Floats:
     """Sums a key; NaN where a key has no number at all."""
     is_number = ~np.isnan(amounts)
+    if not is_number.any():
+        return np.full(n_keys, np.nan)
     totals = np.bincount(inverse[is_number], amounts[is_number], n_keys)
     counts = np.bincount(inverse[is_number], minlength=n_keys)
     return np.where(counts > 0, totals, np.nan)
@@ -147,8 +161,13 @@ def _sum_by_key(inverse: Ints, amounts: Floats, n_keys: int) -> Floats:
 
 def _combine(points: _Points, pieces: _Pieces, size_us: int) -> Rollup:
     """Points and pieces of the same bucket side by side."""
-    keys, inverse = np.unique(np.concatenate([points.key, pieces.key]), return_inverse=True)
-    of_points, of_pieces = inverse[: len(points.key)], inverse[len(points.key) :]
+    piece_keys, of_pieces = find_different(pieces.key)
+    if np.array_equal(points.key, piece_keys):
+        # As where no reading is missing: what is measured in a bucket reaches into no other.
+        keys, of_points = points.key, np.arange(len(points.key))
+    else:
+        keys, inverse = np.unique(np.concatenate([points.key, piece_keys]), return_inverse=True)
+        of_points, of_pieces = inverse[: len(points.key)], inverse[len(points.key) :][of_pieces]
     n_keys = len(keys)
 
     def place(values: Floats) -> Floats:
@@ -189,32 +208,36 @@ def merge_rollups(parts: Rollup, edges_us: Ints, size_us: int) -> Rollup:
     """
     slot = np.searchsorted(edges_us, parts.bucket_start_us, side="right") - 1
     inside = (slot >= 0) & (slot < len(edges_us) - 1)
-    # Parts without values sort first, so that they never are a bucket's first or last value.
-    order = np.lexsort((parts.bucket_start_us, parts.count > 0, slot, parts.series_id))
-    order = order[inside[order]]
-    key = _make_key(parts.series_id[order].astype(np.int64), slot[order])
-    if not len(key):
-        return select_buckets(parts, order)
-    starts = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
-    ends = np.r_[starts[1:], len(key)]
-    group = np.repeat(np.arange(len(starts)), ends - starts)
-    count = np.add.reduceat(parts.count[order], starts)
-    n_empty = np.add.reduceat((parts.count[order] == 0).astype(np.int64), starts)
+    if is_ordered(parts.series_id, parts.bucket_start_us) and parts.count.all():
+        order = inside.nonzero()[0]
+    else:
+        # Parts without values sort first, so that they never are a bucket's first or last value.
+        order = np.lexsort((parts.bucket_start_us, parts.count > 0, slot, parts.series_id))
+        order = order[inside[order]]
+    if len(order) < len(slot) or not (order[1:] > order[:-1]).all():
+        parts, slot = select_buckets(parts, order), slot[order]
+    if not len(slot):
+        return parts
+    starts = find_starts(_make_key(parts.series_id.astype(np.int64), slot))
+    ends = np.append(starts[1:], len(slot))
+    group = np.arange(len(starts)).repeat(ends - starts)
+    count = np.add.reduceat(parts.count, starts)
+    n_empty = np.add.reduceat((parts.count == 0).astype(np.int64), starts)
     first_valued = np.minimum(starts + n_empty, ends - 1)
-    slots = slot[order][starts]
+    slots = slot[starts]
     length = (edges_us[slots + 1] - edges_us[slots]).astype(np.float64)
-    covered = np.add.reduceat(parts.coverage[order] * size_us, starts)
+    covered = np.add.reduceat(parts.coverage * size_us, starts)
     return Rollup(
-        series_id=parts.series_id[order][starts],
+        series_id=parts.series_id[starts],
         bucket_start_us=edges_us[slots],
         count=count,
-        sum=np.add.reduceat(parts.sum[order], starts),
-        min=np.fmin.reduceat(parts.min[order], starts),
-        max=np.fmax.reduceat(parts.max[order], starts),
-        first=parts.first[order][first_valued],
-        last=parts.last[order][ends - 1],
-        increase=_sum_by_key(group, parts.increase[order], len(starts)),
-        energy_wh=_sum_by_key(group, parts.energy_wh[order], len(starts)),
+        sum=np.add.reduceat(parts.sum, starts),
+        min=np.fmin.reduceat(parts.min, starts),
+        max=np.fmax.reduceat(parts.max, starts),
+        first=parts.first[first_valued],
+        last=parts.last[ends - 1],
+        increase=_sum_by_key(group, parts.increase, len(starts)),
+        energy_wh=_sum_by_key(group, parts.energy_wh, len(starts)),
         coverage=np.minimum(covered / length, 1.0),
     )
 
@@ -226,6 +249,9 @@ def select_buckets(parts: Rollup, rows: Ints | npt.NDArray[np.bool_]) -> Rollup:
 
 def concat_rollups(parts: list[Rollup]) -> Rollup:
     """All buckets of all parts, unmerged."""
+    full = [part for part in parts if len(part.series_id)]
+    if len(full) == 1:
+        return full[0]
     return Rollup(
         *(np.concatenate([getattr(part, name) for part in parts]) for name in ROLLUP_COLUMNS)
     )

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from wattscope.compute.counter_walk import LOOK_AHEAD, CounterLimits, Outcome
 from wattscope.compute.counters import LEAD_READINGS, Judge, Said
+from wattscope.compute.runs import find_different, is_ordered, list_different
 from wattscope.core.counter_steps import CounterDecision, CounterStep
 from wattscope.core.quantities import QuantityKind
 from wattscope.core.reading import Batch, Quality, concat_batches
@@ -100,11 +101,13 @@ class SeriesTable:
 
     @classmethod
     def build(cls, rows: Batch, lead: Batch, rules: dict[int, SeriesRule]) -> SeriesTable:
-        both = concat_batches([lead, rows])
-        order = np.lexsort((both.measured_at_us, both.series_id))
-        series = both.series_id[order].astype(np.int64)
-        t = both.measured_at_us[order]
-        ids, inverse = np.unique(series, return_inverse=True)
+        both = concat_batches([lead, rows]) if len(lead) else rows
+        is_lead = np.arange(len(both)) < len(lead)
+        if not is_ordered(both.series_id, both.measured_at_us):
+            order = np.lexsort((both.measured_at_us, both.series_id))
+            both, is_lead = both.take(order), is_lead[order]
+        series = both.series_id.astype(np.int64)
+        ids, inverse = find_different(series)
         known = [rules[int(i)] for i in ids]
         interval = np.array([rule.interval_us for rule in known], np.int64)
 
@@ -113,10 +116,10 @@ class SeriesTable:
 
         return cls(
             series=series,
-            t=t,
-            value=both.value[order],
-            is_lead=order < len(lead),
-            is_usable=(both.quality[order] & _UNUSABLE) == 0,
+            t=both.measured_at_us,
+            value=both.value,
+            is_lead=is_lead,
+            is_usable=(both.quality & _UNUSABLE) == 0,
             is_counter=spread([rule.kind is QuantityKind.COUNTER for rule in known]),
             is_delta=spread([rule.kind is QuantityKind.DELTA for rule in known]),
             is_mean=spread([rule.sampling is Sampling.MEAN for rule in known]),
@@ -127,6 +130,8 @@ class SeriesTable:
 
     def take(self, rows: Bools) -> SeriesTable:
         """The chosen rows."""
+        if rows.all():
+            return self
         return SeriesTable(*(getattr(self, name)[rows] for name in self.__slots__))
 
 
@@ -147,10 +152,13 @@ class Segments:
 def build_segments(table: SeriesTable, rules: dict[int, SeriesRule]) -> list[Segments]:
     """Segments between neighbours, and the own intervals of means and deltas."""
     has_own = (table.is_mean & ~table.is_counter) | table.is_delta
+    own = table.take(has_own & table.is_usable)
+    counts = table.take(table.is_counter & table.is_usable)
     return [
-        *_own_intervals(table.take(has_own & table.is_usable)),
+        # A question for one meter has rows of one kind.
+        *(_own_intervals(own) if len(own.t) else ()),
         _between_neighbours(table.take(~has_own & ~table.is_counter)),
-        *_between_counts(table.take(table.is_counter & table.is_usable), rules),
+        *(_between_counts(counts, rules) if len(counts.t) else ()),
     ]
 
 
@@ -263,7 +271,7 @@ def _between_neighbours(table: SeriesTable) -> Segments:
 
 
 def _judge(table: SeriesTable, rules: dict[int, SeriesRule]) -> Judge:
-    limits = {int(one): rules[int(one)].limits for one in np.unique(table.series)}
+    limits = {int(one): rules[int(one)].limits for one in list_different(table.series)}
     return Judge(table.series, table.t, table.value, limits)
 
 

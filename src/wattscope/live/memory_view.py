@@ -47,6 +47,10 @@ class MemoryView:
         """Instants [µs] and values of many series; the lowest instant there is before the first."""
         # In this order, as in update; each is one array even while another thread grows them.
         instants, values = self._t, self._value
+        if len(series) and series.min() >= 0 and series.max() < len(instants):
+            t, value = instants.take(series), values.take(series)
+            if t.min() > _NEVER:
+                return t, value
         is_known = series < len(instants)
         at = np.where(is_known, series, 0)
         t = np.where(is_known, instants[at], _NEVER)

@@ -26,6 +26,7 @@ import numpy.typing as npt
 from wattscope.core.errors import StorageError
 from wattscope.core.reading import Batch, empty_batch
 from wattscope.stores.manifest import FileNote, Part
+from wattscope.stores.parquet.deltas import PageMaps
 from wattscope.stores.parquet.layout import Column
 from wattscope.stores.parquet.reader import DamagedPageError, FileReader, join_runs
 from wattscope.stores.row_files import row_columns
@@ -58,6 +59,7 @@ class CheckedFiles:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._readers: OrderedDict[str, FileReader] = OrderedDict()
+        self._maps = PageMaps()
         self._checked_at: dict[str, float] = {}
         self._damages: dict[str, FileDamage] = {}
         self._remembered: OrderedDict[str, tuple[object, int]] = OrderedDict()
@@ -117,6 +119,7 @@ class CheckedFiles:
         opened = FileReader.open(
             self.folder / note.file, columns, note.index_at, note.index_size, note.index_crc
         )
+        opened.maps = self._maps
         with self._lock:
             self._readers[note.file] = opened
             if len(self._readers) > MAX_READERS:
@@ -213,6 +216,8 @@ class CheckedFiles:
         if part.note is None:
             raise StorageError(f"{part.file}: written by an older version, has no index")
         names = ("series_id", "measured_at", "value", "quality")
+        if series is not None and self._has_none_of(part, series):
+            return empty_batch()
         try:
             found = self.read(part.note, row_columns(part.scale), names, series)
         except StorageError:
@@ -223,6 +228,12 @@ class CheckedFiles:
             found["value"].astype(np.float64, copy=False),
             found["quality"].astype(np.uint8),
         )
+
+    def _has_none_of(self, part: Part, series: Sequence[int]) -> bool:
+        """Whether a file surely has no rows of some series; most files have none of one."""
+        with self._lock:
+            reader = None if part.note is None else self._readers.get(part.note.file)
+        return reader is not None and reader.has_none_of(series)
 
 
 def compute_crc(path: Path) -> int:

@@ -15,6 +15,7 @@ from wattscope.compute.rollups import (
     roll_up,
     select_buckets,
 )
+from wattscope.compute.runs import is_ordered, list_different
 from wattscope.compute.segments import SeriesRule
 from wattscope.core.errors import QueryError, StorageError
 from wattscope.core.reading import Batch, Int64Column, concat_batches, empty_batch
@@ -278,7 +279,7 @@ class RollupReader:
         """Buckets of rows, with those before an instant (None: all in files) as their lead."""
         if not len(rows):
             return empty_rollup()
-        present = np.unique(rows.series_id).tolist()
+        present = list_different(rows.series_id).tolist()
         lead = self._rows.find_lead(cursor, seen, present, since_us)
         if range_us is not None:
             lead, rows = cut_to_range(lead, rows, *range_us)
@@ -341,7 +342,7 @@ def empty_rollup() -> Rollup:
 
 def known_rows(rows: Batch, rules: dict[int, SeriesRule]) -> Batch:
     """Rows of known series: others were added after the catalogue was read, or are orphans."""
-    ids = np.unique(rows.series_id)
+    ids = list_different(rows.series_id)
     unknown = [one for one in ids.tolist() if one not in rules]
     return rows.take(~np.isin(rows.series_id, unknown)) if unknown else rows
 
@@ -376,8 +377,10 @@ def _day_lengths(starts: Int64Column, edges: Int64Column) -> Int64Column:
 
 def _finish(rollup: Rollup) -> Rollup:
     """The merged buckets by series, then time; sums of shares may miss 0 or 1 by a rounding."""
-    order = np.lexsort((rollup.bucket_start_us, rollup.series_id))
-    ordered = select_buckets(rollup, order)
+    ordered = rollup
+    if not is_ordered(rollup.series_id, rollup.bucket_start_us):
+        order = np.lexsort((rollup.bucket_start_us, rollup.series_id))
+        ordered = select_buckets(rollup, order)
     return replace(ordered, coverage=np.clip(ordered.coverage, 0.0, 1.0))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from wattscope.compute.runs import list_different
 from wattscope.compute.segments import LEAD_ROWS
 from wattscope.core.reading import Batch, Quality, concat_batches
 
@@ -32,7 +33,7 @@ def cut_to_range(lead: Batch, rows: Batch, start_us: int, end_us: int) -> tuple[
         end_us: Behind its last.
     """
     inside = (rows.measured_at_us >= start_us) & (rows.measured_at_us < end_us)
-    n_series = len(np.unique(rows.series_id)) if len(rows) else 0
+    n_series = len(list_different(rows.series_id))
     if _WORTH * (int(inside.sum()) + 3 * LEAD_ROWS * n_series) > len(rows):
         return lead, rows
     before = rows.measured_at_us < start_us

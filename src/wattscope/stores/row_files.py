@@ -11,6 +11,7 @@ import contextlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -29,6 +30,7 @@ from wattscope.stores.stretches import gather
 Columns = dict[str, Cells]
 
 
+@cache
 def row_columns(scale: int | None) -> tuple[Column, ...]:
     """The columns of a chunk file."""
     value = Column("value", Kind.FLOAT) if scale is None else Column("value", Kind.DECIMAL, scale)

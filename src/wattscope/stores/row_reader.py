@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import duckdb
 import numpy as np
 
+from wattscope.compute.runs import is_ordered
 from wattscope.compute.segments import LEAD_ROWS
 from wattscope.core.reading import Batch, Quality, concat_batches, empty_batch
 from wattscope.stores.checked_files import CheckedFiles
@@ -194,12 +195,12 @@ def order_by_series(rows: Batch) -> Batch:
     """The rows by series, then time; cheap where they are nearly so already."""
     if len(rows) < 2:
         return rows
-    if _is_ordered(rows):
+    if is_ordered(rows.series_id, rows.measured_at_us):
         return rows
     used, codes = np.unique(rows.series_id, return_inverse=True)
     small = codes.astype(np.uint16 if len(used) <= 1 << 16 else np.int64)
     ordered = rows.take(np.argsort(small, kind="stable"))
-    if _is_ordered(ordered):
+    if is_ordered(ordered.series_id, ordered.measured_at_us):
         return ordered
     return rows.take(np.lexsort((rows.measured_at_us, rows.series_id)))
 
@@ -210,11 +211,6 @@ def _lacking(lead: Batch, series: list[int]) -> list[int]:
     ids, counts = np.unique(lead.series_id[usable], return_counts=True)
     full = set(ids[counts >= LEAD_ROWS].tolist())
     return [one for one in series if one not in full]
-
-
-def _is_ordered(rows: Batch) -> bool:
-    step = np.diff(rows.series_id)
-    return bool(((step > 0) | ((step == 0) & (np.diff(rows.measured_at_us) >= 0))).all())
 
 
 def _within(rows: Batch, part: Part, start_us: int, end_us: int) -> Batch:

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wattscope.stores.parquet.deltas import PageMaps, decode_and_map, decode_deltas, decode_part
 from wattscope.stores.parquet.encodings import (
-    decode_deltas,
     decode_runs,
     decode_split,
     encode_deltas,
@@ -173,6 +173,23 @@ def test_damaged_page_is_never_decoded(tmp_path: Path) -> None:
     np.testing.assert_array_equal(before, rows["reading"][: 3 * PAGE_ROWS])
 
 
+def test_mapped_page_is_checked_again_at_every_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    rows = make_rows(60_000, 5)
+    closed = write(path, rows)
+    reader = open_file(path, closed)
+    reader.maps = PageMaps()
+    for _ in range(2):
+        found = reader.read(("measured_at",), [(20_000, 20_900)])["measured_at"]
+        np.testing.assert_array_equal(found, rows["measured_at"][20_000:20_900])
+    page = reader.index.groups[0].chunks["measured_at"].pages[2]
+    content = bytearray(path.read_bytes())
+    content[page.at + page.size // 2] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(DamagedPageError, match=f"byte {page.at}"):
+        reader.read(("measured_at",), [(20_000, 20_900)])
+
+
 def test_damaged_index_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     closed = write(path, make_rows(1000, 6))
@@ -197,6 +214,44 @@ def test_deltas_of_noise_with_jumps_come_back(seed: int, n_rows: int, n_jumps: i
     for at in draw.integers(0, n_rows, n_jumps).tolist():
         column[at:] += int(draw.integers(-(10**15), 10**15))
     assert (decode_deltas(encode_deltas(column), 0) == column).all()
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 2**32), st.integers(1, 3000), st.booleans(), st.data())
+def test_part_of_a_mapped_page_is_that_of_the_whole(
+    seed: int,
+    n_rows: int,
+    in_bytes: bool,  # noqa: FBT001  # drawn
+    data: st.DataObject,
+) -> None:
+    draw = np.random.default_rng(seed)
+    # Steady stretches leave nothing in their groups, and wide jumps need all 64 bits.
+    steps = draw.choice([0, 7, 2**62], n_rows, p=[0.9, 0.09, 0.01]) + draw.integers(0, 2)
+    column = steps.cumsum()
+    start = data.draw(st.integers(0, n_rows - 1))
+    stop = data.draw(st.integers(start + 1, n_rows))
+    content = encode_deltas(column, in_bytes=in_bytes)
+    whole, page = decode_and_map(content, 0)
+    assert (whole == column).all()
+    assert (decode_part(content, page, start, stop) == column[start:stop]).all()
+
+
+def test_part_of_a_mapped_page_begins_and_ends_at_any_row_of_a_block() -> None:
+    column = np.random.default_rng(5).integers(-(10**6), 10**6, 600).cumsum()
+    content = encode_deltas(column)
+    _, page = decode_and_map(content, 0)
+    for start, stop in ((0, 1), (255, 257), (256, 257), (257, 258), (512, 513), (512, 600)):
+        assert decode_part(content, page, start, stop).tolist() == column[start:stop].tolist()
+
+
+def test_maps_of_pages_take_no_more_than_their_room() -> None:
+    _, page = decode_and_map(encode_deltas(np.arange(600)), 0)
+    maps = PageMaps(room=3 * page.n_bytes)
+    for at in range(4):
+        maps.keep(("a", at, 0), page)
+        maps.find(("a", 0, 0))
+    assert [maps.find(("a", at, 0)) is not None for at in range(4)] == [True, False, True, True]
+    assert maps.find(("a", 0, 1)) is None, "other bytes have another CRC"
 
 
 @given(st.lists(st.integers(0, 300), max_size=200), st.integers(1, 4))

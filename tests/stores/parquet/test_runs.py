@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wattscope.stores.parquet.deltas import decode_deltas
 from wattscope.stores.parquet.encodings import (
-    decode_deltas,
     decode_runs,
     encode_delta_pages,
     encode_deltas,

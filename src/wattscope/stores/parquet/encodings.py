@@ -195,63 +195,6 @@ def _join_blocks(groups: Ints, smallest: Ints, widths: Bytes) -> tuple[Bytes, In
     return out, ends
 
 
-def decode_deltas(content: bytes, at: int) -> Ints:
-    """The values of ``DELTA_BINARY_PACKED`` bytes that begin at a position."""
-    block_size, at = read_varint(content, at)
-    n_mini, at = read_varint(content, at)
-    count, at = read_varint(content, at)
-    first, at = read_varint(content, at)
-    n_blocks = -(-max(count - 1, 0) // block_size)
-    bytes_per_bit = block_size // n_mini // 8
-    smallest, bit_widths, heads = [], [], []
-    for _ in range(n_blocks):
-        number, at = read_varint(content, at)
-        smallest.append(_unzigzag(number))
-        here = content[at : at + n_mini]
-        at += n_mini
-        bit_widths.append(here)
-        heads.append(at)
-        at += sum(here) * bytes_per_bit
-    widths = np.frombuffer(b"".join(bit_widths), np.uint8)
-    sizes = widths.reshape(n_blocks, n_mini).astype(np.int64) * bytes_per_bit
-    starts = (np.cumsum(sizes, axis=1) - sizes + np.array(heads, np.int64)[:, np.newaxis]).ravel()
-    deltas = _unpack_groups(content, starts, widths, block_size // n_mini)
-    deltas = (
-        deltas.reshape(n_blocks, block_size) + np.array(smallest, np.int64)[:, np.newaxis]
-    ).ravel()
-    values = np.empty(count, np.int64)
-    if count:
-        values[0] = _unzigzag(first)
-        np.cumsum(deltas[: count - 1], out=values[1:])
-        values[1:] += values[0]
-    return values
-
-
-def _unpack_groups(content: bytes, starts: Ints, widths: Bytes, n_values: int) -> Ints:
-    """Groups of numbers, each group in its own bit width; all of them in one go.
-
-    A number of up to 57 bits lies within the eight bytes that begin where it does, and one of 64
-    bits begins with a byte; the rare widths between are read group by group.
-    """
-    if not widths.any():
-        return np.zeros((len(widths), n_values), np.int64)
-    padded = np.frombuffer(content + bytes(8), np.uint8)
-    words = np.ndarray((len(padded) - 7,), "<u8", padded, strides=(1,))
-    wide = widths.astype(np.int64)
-    bit = starts[:, np.newaxis] * 8 + np.arange(n_values) * wide[:, np.newaxis]
-    found = words[bit >> 3] >> (bit & 7).astype(np.uint64)
-    found &= _MASKS[widths][:, np.newaxis]
-    values: Ints = found.view(np.int64)
-    for row in np.flatnonzero((widths > 57) & (widths < 64)).tolist():
-        size = n_values * int(widths[row]) // 8
-        here = np.frombuffer(content, np.uint8, size, int(starts[row]))
-        values[row] = unpack_bits(here, int(widths[row]))
-    return values
-
-
-_MASKS = np.array([(1 << width) - 1 for width in range(65)], np.uint64)
-
-
 # ── byte stream split ────────────────────────────────────────────────────────────────────────
 
 
@@ -282,14 +225,16 @@ def read_varint(content: bytes, at: int) -> tuple[int, int]:
         shift += 7
 
 
-def _unzigzag(number: int) -> int:
-    return (number >> 1) ^ -(number & 1)
-
-
-def read_levels(content: bytes, count: int) -> tuple[Ints, int]:
-    """Definition levels of an optional column (0 null, 1 value), and where its values begin."""
+def read_levels(content: bytes, count: int) -> tuple[npt.NDArray[np.bool_] | None, int]:
+    """Which rows of an optional column have a value, None when all have; and where those begin."""
     (length,) = struct.unpack_from("<I", content)
-    return decode_runs(content, 4, 4 + length, 1, count), 4 + length
+    end = 4 + length
+    header, at = read_varint(content, 4)
+    if not header & 1 and header >> 1 >= count and content[at] == 1:
+        # One run over the whole page, as in nearly every one.
+        return None, end
+    levels = decode_runs(content, 4, end, 1, count)
+    return levels == 1, end
 
 
 def encode_levels(is_value: npt.NDArray[np.bool_]) -> bytes:

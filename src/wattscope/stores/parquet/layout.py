@@ -66,7 +66,8 @@ class Column:
     @property
     def is_nullable(self) -> bool:
         """Whether its pages say which rows are null."""
-        return self.kind in {Kind.TEXT, Kind.DECIMAL, Kind.FLOAT}
+        kind = self.kind
+        return kind is Kind.DECIMAL or kind is Kind.FLOAT or kind is Kind.TEXT
 
     @property
     def is_paged(self) -> bool:

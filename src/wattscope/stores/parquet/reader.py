@@ -13,18 +13,19 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from wattscope.core.errors import StorageError
-from wattscope.stores.parquet.encodings import (
+from wattscope.stores.parquet.deltas import (
+    PageMaps,
+    decode_and_map,
     decode_deltas,
-    decode_runs,
-    decode_split,
-    read_levels,
+    decode_part,
 )
+from wattscope.stores.parquet.encodings import decode_runs, decode_split, read_levels
 from wattscope.stores.parquet.layout import (
     Chunk,
     Column,
@@ -43,6 +44,16 @@ class DamagedPageError(StorageError):
     """The bytes of a page are not those that were written."""
 
 
+class Coded(NamedTuple):
+    """Values of a page as its bytes hold them."""
+
+    page: Page
+    content: bytes
+    at: int
+    """Where they begin."""
+    n_values: int
+
+
 @dataclass(slots=True)
 class FileReader:
     """One open file of ours. Thread-safe; the file never changes."""
@@ -50,8 +61,13 @@ class FileReader:
     path: Path
     columns: dict[str, Column]
     index: Index
+    maps: PageMaps | None = None
+    """By which parts of pages are found; None reads whole ones."""
     _runs: dict[int, list[tuple[int, int]]] | None = None
     _counts: dict[int, int] = field(default_factory=dict)
+    _constants: dict[int, int] = field(default_factory=dict)
+    """By position the number that a page of small ones holds throughout, such as good quality;
+    both its pages were checked when it was read, and are not needed again."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
@@ -109,6 +125,11 @@ class FileReader:
         runs = self._series_runs()
         return sorted((*run, one) for one in series for run in runs.get(one, ()))
 
+    def has_none_of(self, series: Sequence[int]) -> bool:
+        """Whether it is known already that no row belongs to any of these series."""
+        runs = self._runs
+        return runs is not None and not any(one in runs for one in series)
+
     def count_rows(self) -> Mapping[int, int]:
         """Rows of each series in the file."""
         self._series_runs()
@@ -124,9 +145,11 @@ class FileReader:
         """
         if not runs:
             return {name: _empty(self.columns[name]) for name in names}
-        with self.path.open("rb") as file:
-            fd = file.fileno()
+        fd = os.open(self.path, os.O_RDONLY)
+        try:
             return {name: self._read_column(fd, self.columns[name], runs) for name in names}
+        finally:
+            os.close(fd)
 
     def check(self) -> list[tuple[int, int]]:
         """Stretches of rows of which some page is damaged, joined and rising."""
@@ -161,7 +184,9 @@ class FileReader:
         self, fd: int, column: Column, runs: Sequence[tuple[int, int]]
     ) -> npt.NDArray[Any]:
         parts = [
-            self._decode(fd, column, chunk, page)[max(low, start) - start : min(high, stop) - start]
+            self._decode(
+                fd, column, chunk, page, (max(low, start) - start, min(high, stop) - start)
+            )
             for start, stop, chunk, page, low, high in self._pages_of(column.name, runs)
         ]
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
@@ -189,40 +214,66 @@ class FileReader:
                     waiting.pop()
                 start = stop
 
-    def _decode(self, fd: int, column: Column, chunk: Chunk, page: Page) -> npt.NDArray[Any]:
+    def _decode(
+        self, fd: int, column: Column, chunk: Chunk, page: Page, rows: tuple[int, int]
+    ) -> npt.NDArray[Any]:
+        """Some rows of a page, from the first one to behind the last."""
         if column.kind is Kind.TEXT:
             raise StorageError(f"{self.path.name}: names are not read from here")
+        if page.at in self._constants:
+            return np.full(rows[1] - rows[0], self._constants[page.at])
         content = self._read_page(fd, page)
         at, is_value = 0, None
         if column.is_nullable:
-            levels, at = read_levels(content, page.n_rows)
-            is_value = levels == 1
-        n_values = page.n_rows if is_value is None else int(is_value.sum())
-        values = self._decode_values(fd, column, chunk, (page.encoding, content, at, n_values))
+            is_value, at = read_levels(content, page.n_rows)
+        first, last = rows
+        n_values = page.n_rows
+        if is_value is not None:
+            # Nulls take no room among the values.
+            n_values = int(is_value.sum())
+            first, last = (int(is_value[:row].sum()) for row in rows)
+        coded = Coded(page, content, at, n_values)
+        values = self._decode_values(fd, column, chunk, coded, slice(first, last))
         if column.kind is Kind.DECIMAL:
             values = values.astype(np.float64) / 10.0**column.scale
-        if is_value is None or n_values == page.n_rows:
+        if is_value is None:
             return values
-        spread = np.full(page.n_rows, np.nan)
-        spread[is_value] = values
+        spread = np.full(rows[1] - rows[0], np.nan)
+        spread[is_value[rows[0] : rows[1]]] = values
         return spread
 
     def _decode_values(
-        self, fd: int, column: Column, chunk: Chunk, coded: tuple[int, bytes, int, int]
+        self, fd: int, column: Column, chunk: Chunk, coded: Coded, wanted: slice
     ) -> npt.NDArray[Any]:
-        """Values of a page from its encoding, its bytes, where they begin, and their number."""
-        encoding, content, at, n_values = coded
-        if encoding == Encoding.DELTA_BINARY_PACKED:
-            return decode_deltas(content, at)
-        if chunk.dictionary is None or encoding != Encoding.RLE_DICTIONARY:
+        """Some values of a page; nulls are none."""
+        content, at = coded.content, coded.at
+        if coded.page.encoding == Encoding.DELTA_BINARY_PACKED:
+            return self._decode_deltas(coded, wanted)
+        if chunk.dictionary is None or coded.page.encoding != Encoding.RLE_DICTIONARY:
             form = "<f8" if column.kind is Kind.FLOAT else "<i8"
-            return decode_split(content, at, n_values).view(form)
+            return decode_split(content, at, coded.n_values).view(form)[wanted]
         form = "<i4" if column.kind is Kind.SMALL else "<i8"
         used = np.frombuffer(self._read_page(fd, chunk.dictionary), form).astype(np.int64)
         if len(used) == 1:
-            return np.broadcast_to(used, n_values)
-        codes = decode_runs(content, at + 1, len(content), content[at], n_values)
-        return used[codes]
+            if column.kind is Kind.SMALL:
+                self._constants[coded.page.at] = int(used[0])
+            return np.full(wanted.stop - wanted.start, used[0])
+        codes = decode_runs(content, at + 1, len(content), content[at], coded.n_values)
+        return used[codes[wanted]]
+
+    def _decode_deltas(self, coded: Coded, wanted: slice) -> Ints:
+        content, at = coded.content, coded.at
+        if self.maps is None or wanted.stop - wanted.start == coded.n_values:
+            return decode_deltas(content, at)[wanted]
+        if wanted.start == wanted.stop:
+            return np.empty(0, np.int64)
+        key = (self.path.name, coded.page.at, coded.page.crc)
+        known = self.maps.find(key)
+        if known is not None:
+            return decode_part(content, known, wanted.start, wanted.stop)
+        values, made = decode_and_map(content, at)
+        self.maps.keep(key, made)
+        return values[wanted]
 
     def _read_page(self, fd: int, page: Page) -> bytes:
         content = os.pread(fd, page.size, page.at)
