@@ -86,7 +86,7 @@ def _roll_up_points(table: SeriesTable, size_us: int) -> _Points:
     return _Points(
         key=key[starts],
         count=(ends - starts).astype(np.int64),
-        sum=np.add.reduceat(value, starts),
+        sum=_add_up(value, starts),
         min=np.minimum.reduceat(value, starts),
         max=np.maximum.reduceat(value, starts),
         first=value[starts],
@@ -147,6 +147,12 @@ def _cut(segments: Segments, size_us: int) -> _Pieces:
         energy=segments.energy[rows] * share,
         covered_us=np.where(segments.is_covered[rows], length, 0.0) * segments.weight[rows],
     )
+
+
+def _add_up(values: Floats, starts: Ints) -> Floats:
+    """Sums of stretches; beyond the largest double a sum is infinite, as arithmetic says."""
+    with np.errstate(over="ignore"):
+        return np.add.reduceat(values, starts)
 
 
 def _sum_by_key(inverse: Ints, amounts: Floats, n_keys: int) -> Floats:
@@ -231,7 +237,7 @@ def merge_rollups(parts: Rollup, edges_us: Ints, size_us: int) -> Rollup:
         series_id=parts.series_id[starts],
         bucket_start_us=edges_us[slots],
         count=count,
-        sum=np.add.reduceat(parts.sum, starts),
+        sum=_add_up(parts.sum, starts),
         min=np.fmin.reduceat(parts.min, starts),
         max=np.fmax.reduceat(parts.max, starts),
         first=parts.first[first_valued],
