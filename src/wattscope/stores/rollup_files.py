@@ -7,6 +7,7 @@ Columns as in ``docs/sql.md``: sums and extremes are decimals like the values th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ _MAX_SUM = 9e17
 """A DECIMAL(18) ends here, whatever its scale."""
 
 
+@cache
 def rollup_columns(scale: int | None) -> tuple[Column, ...]:
     """The columns of a rollup file."""
     value = Column("", Kind.FLOAT) if scale is None else Column("", Kind.DECIMAL, scale)
@@ -121,7 +123,9 @@ def read_rollup(files: CheckedFiles, part: RollupPart, series: Sequence[int] | N
 def _select_series(rollup: Rollup, series: Sequence[int]) -> Rollup:
     """The buckets of some series; they lie series by series."""
     if len(series) == 1:
-        low, high = np.searchsorted(rollup.series_id, (series[0], series[0] + 1))
+        # In the type of the column, which would be converted as a whole otherwise.
+        asked = np.array([series[0], series[0] + 1], rollup.series_id.dtype)
+        low, high = rollup.series_id.searchsorted(asked).tolist()
         return Rollup(*(getattr(rollup, name)[low:high] for name in ROLLUP_COLUMNS))
     return select_buckets(rollup, np.isin(rollup.series_id, np.array(series, np.int64)))
 
