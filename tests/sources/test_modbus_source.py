@@ -60,6 +60,8 @@ class Running:
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
+        self.ahead_us = 0
+        """By how much the clock is wrong."""
         self.router = FleetRouter()
         self.messages: list[RawMessage] = []
         self.source = ModbusSource(
@@ -67,7 +69,7 @@ class Running:
             ModbusOptions(),
             lambda: self.fleet,
             on_fleet=self.router.follow,
-            now_us=lambda: time.time_ns() // 1000,
+            now_us=lambda: time.time_ns() // 1000 + self.ahead_us,
             draw=lambda: 0.5,
         )
 
@@ -272,6 +274,14 @@ async def test_a_changed_fleet_is_polled_without_a_restart_and_the_rest_undistur
             await running.until(lambda: running.count("a") >= enough)
             assert (running.count("b"), running.count("c")) == before
             assert first.n_connections == 1
+
+
+async def test_a_clock_that_is_set_back_does_not_stop_the_polls() -> None:
+    async with run_peer(answering(1)) as peer, run_source(meter("m", peer.port)) as running:
+        await running.until(lambda: running.count("m") >= 2)
+        running.ahead_us -= 3_600_000_000
+        before = running.count("m")
+        await running.until(lambda: running.count("m") >= before + 3)
 
 
 async def test_a_unit_whose_registers_never_change_is_suspected() -> None:

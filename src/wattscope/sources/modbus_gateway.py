@@ -38,6 +38,8 @@ _MAX_SPLITS: Final = 64
 """Requests of one poll at most that follow from refusals."""
 _PROBE_FACTOR, _SHORTEST_PROBE_S = 8.0, 0.1
 _LONGEST_WAIT_S: Final = 60.0
+_LONGEST_REST_S: Final = 2.0
+"""How long a clock that was set back may go unnoticed [s]."""
 _FIRST_DOWN_S: Final = 1.0
 _REPLAN_SHARE: Final = 0.25
 """How far the worthwhile gap must move before plans are made anew."""
@@ -114,14 +116,25 @@ class Gateway:
     def _take_due(self) -> list[Unit]:
         """Units with something to do: those that answer first, then by how long they wait."""
         now_us = self._now_us()
+        self._follow_clock(now_us)
         due = [unit for unit in self.units.values() if unit.next_us <= now_us]
         return sorted(due, key=lambda u: (u.state is not UnitState.ONLINE, u.is_suspect, u.next_us))
+
+    def _follow_clock(self, now_us: int) -> None:
+        """Wait for no instant that lies further ahead than it can: the clock was set back."""
+        longest_us = round(_LONGEST_WAIT_S * US_PER_S)
+        self._down_until_us = min(self._down_until_us, now_us + longest_us)
+        for unit in self.units.values():
+            unit.probe_at_us = min(unit.probe_at_us, now_us + longest_us)
+            for job in unit.jobs:
+                if job.due_us > now_us:
+                    job.due_us = min(job.due_us, job.schedule.next_after(now_us))
 
     async def _rest(self) -> None:
         """Sleep until something is due, or the units change."""
         now_us = self._now_us()
         next_us = min((unit.next_us for unit in self.units.values()), default=now_us + 2**40)
-        wait_s = min(max((next_us - now_us) / US_PER_S, 0.0), _LONGEST_WAIT_S)
+        wait_s = min(max((next_us - now_us) / US_PER_S, 0.0), _LONGEST_REST_S)
         if wait_s <= 0:
             await asyncio.sleep(0)
             return
