@@ -186,3 +186,91 @@ def test_meter_of_which_nothing_was_read_is_not_kept(
     page.get_by_test_id("meter-test").click()
     expect(page.get_by_test_id("add-meter-form")).to_contain_text("Nothing was read")
     expect(page.get_by_test_id("meter-save")).to_be_disabled()
+
+
+ROW = {
+    "id": 4,
+    "host": "192.168.2.10",
+    "port": 8899,
+    "slave_address": 2,
+    "type": "sdm630",
+    "description": "Pump",
+    "device": "pump",
+    "framing": "rtu_over_tcp",
+    "poll": None,
+    "rating_w": 5_000.0,
+}
+
+
+def add_described(page: Page, asked: list[tuple[str, str, Any]]) -> None:
+    """Let the pump stand in the tables, and the store in the settings; notes what changes it."""
+    add_modbus(page, [], values=VALUES)
+    meter = {"id": "pump", "is_in_settings": False, "is_polled": True, "fault": None, "row": ROW}
+    listed = meter | {"id": "store", "is_in_settings": True, "row": None}
+    book = {
+        "book": {"kind": "sqlite", "where": "meters.db"},
+        "meters": [meter, listed],
+        "faults": [],
+    }
+
+    def change(route: Route) -> None:
+        request = route.request
+        asked.append(
+            (
+                request.method,
+                request.url.partition("/api/")[2],
+                json.loads(request.post_data or "null"),
+            )
+        )
+        route.fulfill(json={"id": "pump"})
+
+    page.route("**/api/meters", lambda route: route.fulfill(json=book))
+    page.route("**/api/meters/pump", change)
+
+
+def test_meter_of_the_tables_is_changed_with_its_other_columns_kept(
+    works: RunningPage, open_page: OpenPage
+) -> None:
+    page = open_page()
+    asked: list[tuple[str, str, Any]] = []
+    add_described(page, asked)
+    page.goto(f"{works.url}/devices")
+    page.get_by_test_id("edit-pump").click()
+    form = page.get_by_test_id("add-meter-form")
+    expect(form).to_contain_text("Change pump")
+    expect(page.get_by_test_id("meter-host")).to_have_value("192.168.2.10")
+    expect(page.get_by_test_id("meter-framing")).to_have_value("rtu_over_tcp")
+    page.get_by_test_id("meter-unit").fill("5")
+    page.get_by_test_id("meter-poll").fill("30s")
+    expect(page.get_by_test_id("meter-save")).to_be_disabled()
+    page.get_by_test_id("meter-test").click()
+    page.get_by_test_id("meter-save").click()
+    expect(form).to_have_count(0)
+    columns = {name: value for name, value in ROW.items() if name != "id"}
+    assert asked == [("PUT", "meters/pump", columns | {"slave_address": 5, "poll": "30s"})]
+
+
+def test_meter_is_removed_after_a_second_click(works: RunningPage, open_page: OpenPage) -> None:
+    page = open_page()
+    asked: list[tuple[str, str, Any]] = []
+    add_described(page, asked)
+    page.goto(f"{works.url}/devices")
+    page.get_by_test_id("edit-pump").click()
+    remove = page.get_by_test_id("meter-remove")
+    remove.click()
+    expect(remove).to_have_text("Remove it, its readings stay")
+    assert asked == []
+    keep_picture(page, "devices-modbus-change")
+    remove.click()
+    expect(page.get_by_test_id("add-meter-form")).to_have_count(0)
+    assert asked == [("DELETE", "meters/pump", None)]
+
+
+def test_meter_of_the_settings_is_not_offered_for_a_change(
+    works: RunningPage, open_page: OpenPage
+) -> None:
+    page = open_page()
+    add_described(page, [])
+    page.goto(f"{works.url}/devices")
+    expect(page.get_by_test_id("edit-pump")).to_be_visible()
+    assert page.get_by_test_id("edit-store").count() == 0

@@ -57,7 +57,7 @@ def test_write_is_refused_while_the_disk_is_full_and_then_taken(
     application: Application, room: Room
 ) -> None:
     room.free = TOTAL // 100
-    refused = application.client.post("/api/written")
+    refused = application.client.post("/api/written", json={})
     assert refused.status_code == 507
     assert refused.headers["content-type"] == "application/problem+json"
     assert refused.headers["retry-after"] == str(RETRY_AFTER_S)
@@ -67,7 +67,7 @@ def test_write_is_refused_while_the_disk_is_full_and_then_taken(
     assert application.get("/api/energy", day="2026-03-10")["totals"]
     assert application.get("/api/health")["counters"]["refused"] == 1
     room.free = TOTAL // 2
-    assert application.client.post("/api/written").json() == {"taken": 1}
+    assert application.client.post("/api/written", json={}).json() == {"taken": 1}
 
 
 def test_write_without_a_watermark_is_taken(tmp_path: Path, room: Room) -> None:
@@ -106,7 +106,7 @@ def test_other_refusals_of_the_disk_are_503_with_when_to_ask_again(
         raise TransientError("log: cannot write a record (Input/output error)")
 
     monkeypatch.setattr(application.storage.log, "append", refuse)
-    refused = application.client.post("/api/written")
+    refused = application.client.post("/api/written", json={})
     assert refused.status_code == 503
     assert refused.headers["retry-after"] == str(RETRY_AFTER_S)
 

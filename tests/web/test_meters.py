@@ -79,6 +79,15 @@ def test_meter_is_added_read_changed_and_taken_out(plant: Application) -> None:
     assert plant.problem("/api/meters/main", 404)["code"] == "unknown_name"
 
 
+def test_row_as_it_is_told_can_be_written_anew(plant: Application) -> None:
+    """What a form does that changes one column: all others go back as they came."""
+    send(plant, "POST", "/api/meters", {**METER, "description": "Main", "rating_w": 5_000.0}, 201)
+    row = plant.get("/api/meters/main")["row"]
+    columns = {name: cell for name, cell in row.items() if name != "id"}
+    changed = send(plant, "PUT", "/api/meters/main", columns | {"poll": "30s"}, 200)
+    assert changed["row"] == row | {"poll": "30s"}
+
+
 @pytest.mark.parametrize(
     ("body", "code", "words"),
     [

@@ -28,8 +28,17 @@ export function getJson<Answer>(path: string, signal: AbortSignal): Promise<Answ
 
 /** Asks the server to do something. */
 export function postJson<Answer>(path: string, body?: unknown): Promise<Answer> {
+  return sendJson<Answer>("POST", path, body);
+}
+
+/** Asks the server to change something that is there, or to remove it. */
+export function sendJson<Answer>(
+  method: "POST" | "PUT" | "DELETE",
+  path: string,
+  body?: unknown,
+): Promise<Answer> {
   return ask<Answer>(path, {
-    method: "POST",
+    method,
     headers: { accept: "application/json", "content-type": "application/json" },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });

@@ -406,8 +406,31 @@ export interface Plant {
 /** The meter book: what is polled, and what was left out of it. */
 export interface MeterBook {
   book: { kind: string; where: string };
-  meters: { id: string; is_polled: boolean; fault: string | null }[];
+  meters: DescribedMeter[];
   faults: { table: string; row: string; reason: string }[];
+}
+
+export interface DescribedMeter {
+  id: string;
+  is_in_settings: boolean;
+  is_polled: boolean;
+  fault: string | null;
+  /** The row of the table; null for a meter of the settings, which is changed there only. */
+  row: MeterRow | null;
+}
+
+/** A row of `energy_meters`, with whatever else it has. */
+export interface MeterRow {
+  id: number;
+  host: string;
+  port: number | null;
+  slave_address: number;
+  type: string;
+  description?: string | null;
+  device?: string | null;
+  framing?: string | null;
+  poll?: string | null;
+  [column: string]: unknown;
 }
 
 export interface MeterType {

@@ -1,11 +1,18 @@
-/** Adding a Modbus meter: by a scan of its address or by hand, and read once before it is kept. */
+/** Adding a Modbus meter, or changing one: by a scan or by hand, read once before it is kept. */
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 
-import { ApiError, apiPath, postJson } from "../api/client";
+import { ApiError, apiPath, postJson, sendJson } from "../api/client";
 import { useFetched } from "../api/fetching";
-import type { FoundMeter, MeterScan, MeterType, ReadValue, TestRead } from "../api/types";
+import type {
+  FoundMeter,
+  MeterRow,
+  MeterScan,
+  MeterType,
+  ReadValue,
+  TestRead,
+} from "../api/types";
 import { formatCounted, formatValue } from "../format/number";
 import { Card } from "../parts/Card";
 import { Failed } from "../parts/States";
@@ -25,6 +32,13 @@ interface Cells {
   type: string;
   device: string;
   description: string;
+  poll: string;
+}
+
+/** A meter of the tables that is to be changed. */
+export interface EditedMeter {
+  id: string;
+  row: MeterRow;
 }
 
 const EMPTY: Cells = {
@@ -35,27 +49,54 @@ const EMPTY: Cells = {
   type: "",
   device: "",
   description: "",
+  poll: "",
 };
+
+function cellsOf(row: MeterRow): Cells {
+  return {
+    host: row.host,
+    port: String(row.port ?? EMPTY.port),
+    unit: String(row.slave_address),
+    framing: row.framing ?? EMPTY.framing,
+    type: row.type,
+    device: row.device ?? "",
+    description: row.description ?? "",
+    poll: row.poll ?? "",
+  };
+}
+
+type Deed = "scan" | "test" | "save" | "remove";
+
+function addressOf(meter: EditedMeter): string {
+  return `/api/meters/${encodeURIComponent(meter.id)}`;
+}
+
+/** The columns that a change keeps: all but the number of the row, which nobody gives. */
+function withoutNumber(row: MeterRow): Omit<MeterRow, "id"> {
+  const { id: _, ...columns } = row;
+  return columns;
+}
 
 /** What a test read depends on: a change of it makes the last one say nothing. */
 function connectionOf(cells: Cells): string {
   return [cells.host, cells.port, cells.unit, cells.framing, cells.type].join(" ");
 }
 
-export function AddMeter({ onAdded }: { onAdded: () => void }) {
+export function AddMeter({ onAdded, edited }: { onAdded: () => void; edited?: EditedMeter }) {
   const types = useFetched<{ types: MeterType[] }>("/api/meter-types");
-  const [cells, setCells] = useState<Cells>(EMPTY);
+  const [cells, setCells] = useState<Cells>(edited === undefined ? EMPTY : cellsOf(edited.row));
   const [scan, setScan] = useState<MeterScan | null>(null);
   const [test, setTest] = useState<{ of: string; answer: TestRead } | null>(null);
   const [error, setError] = useState<ApiError | null>(null);
-  const [busy, setBusy] = useState<"scan" | "test" | "save" | null>(null);
+  const [busy, setBusy] = useState<Deed | null>(null);
   const [added, setAdded] = useState<string | null>(null);
+  const [isSure, setIsSure] = useState(false);
 
   const change = (changes: Partial<Cells>) => {
     setCells((old) => ({ ...old, ...changes }));
     setAdded(null);
   };
-  const attempt = async (what: "scan" | "test" | "save", act: () => Promise<void>) => {
+  const attempt = async (what: Deed, act: () => Promise<void>) => {
     setBusy(what);
     setError(null);
     try {
@@ -81,7 +122,7 @@ export function AddMeter({ onAdded }: { onAdded: () => void }) {
     });
   const doSave = () =>
     attempt("save", async () => {
-      const made = await postJson<{ id: string }>("/api/meters", {
+      const body = {
         host: cells.host,
         port,
         slave_address: Number(cells.unit),
@@ -89,11 +130,26 @@ export function AddMeter({ onAdded }: { onAdded: () => void }) {
         framing: cells.framing,
         ...(cells.device ? { device: cells.device } : {}),
         ...(cells.description ? { description: cells.description } : {}),
-      });
+        ...(cells.poll || edited !== undefined ? { poll: cells.poll || null } : {}),
+      };
+      const made =
+        edited === undefined
+          ? await postJson<{ id: string }>("/api/meters", body)
+          : await sendJson<{ id: string }>("PUT", addressOf(edited), {
+              ...withoutNumber(edited.row),
+              ...body,
+            });
       setAdded(made.id);
-      setCells(EMPTY);
+      if (edited === undefined) setCells(EMPTY);
       setTest(null);
       setScan(null);
+      onAdded();
+    });
+
+  const doRemove = () =>
+    attempt("remove", async () => {
+      if (edited === undefined) return;
+      await sendJson("DELETE", addressOf(edited));
       onAdded();
     });
 
@@ -102,7 +158,11 @@ export function AddMeter({ onAdded }: { onAdded: () => void }) {
   const tested = test !== null && test.of === connectionOf(cells) ? test.answer : null;
   const isProved = tested !== null && tested.values.some((one) => one.value !== null);
   return (
-    <Card title="Add a meter" aside="it is read once before it is kept" testId="add-meter-form">
+    <Card
+      title={edited === undefined ? "Add a meter" : `Change ${edited.id}`}
+      aside="it is read once before it is kept"
+      testId="add-meter-form"
+    >
       <form
         class="meter-form"
         onSubmit={(event) => {
@@ -202,6 +262,14 @@ export function AddMeter({ onAdded }: { onAdded: () => void }) {
             data-testid="meter-name"
           />
         </Field>
+        <Field label="Read every">
+          <input
+            value={cells.poll}
+            placeholder="as the source says; 10s, 1m, or a cron expression"
+            onInput={(event) => change({ poll: event.currentTarget.value })}
+            data-testid="meter-poll"
+          />
+        </Field>
         {types.error !== null && <Failed error={types.error} retry={types.reload} />}
         {error !== null && <Failed error={error} />}
         {tested !== null && <Tested answer={tested} />}
@@ -228,6 +296,17 @@ export function AddMeter({ onAdded }: { onAdded: () => void }) {
           >
             {busy === "save" ? "Saving…" : "Keep this meter"}
           </button>
+          {edited !== undefined && (
+            <button
+              type="button"
+              class="button"
+              disabled={busy !== null}
+              onClick={() => (isSure ? void doRemove() : setIsSure(true))}
+              data-testid="meter-remove"
+            >
+              {isSure ? "Remove it, its readings stay" : "Remove"}
+            </button>
+          )}
           {!isProved && (
             <small class="muted">
               {tested === null ? "A test read comes first." : "Nothing was read: look at its address and type."}

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 
 import { useFetched } from "../api/fetching";
-import type { Health, MeterBook, MeterLink } from "../api/types";
+import type { DescribedMeter, Health, MeterBook, MeterLink } from "../api/types";
 import { formatCount, formatCounted } from "../format/number";
 import { formatAge } from "../format/time";
 import { Card } from "../parts/Card";
@@ -11,7 +11,7 @@ import { Link } from "../parts/Link";
 import { LongList } from "../parts/LongList";
 import { devices } from "../state/catalogue";
 import { nowMs } from "../state/clock";
-import { AddMeter } from "./AddMeter";
+import { AddMeter, type EditedMeter } from "./AddMeter";
 
 const REFRESH_MS = 5_000;
 const ROW_PX = 56;
@@ -29,9 +29,14 @@ export function ModbusCard() {
   const sources = (health.answer?.sources ?? []).filter((one) => one.kind === "modbus");
   const book = useFetched<MeterBook>(sources.length > 0 ? "/api/meters" : null, 3 * REFRESH_MS);
   const [isAdding, setIsAdding] = useState(false);
+  const [edited, setEdited] = useState<EditedMeter | null>(null);
   if (sources.length === 0) return null;
   const links = sources.flatMap((one) => one.meters ?? []);
   const bad = links.filter((one) => one.state === "offline" || one.state === "refused").length;
+  const open = (meter: EditedMeter) => {
+    setIsAdding(false);
+    setEdited(meter);
+  };
   return (
     <>
       <Card
@@ -44,7 +49,10 @@ export function ModbusCard() {
             type="button"
             class="text-button"
             aria-expanded={isAdding}
-            onClick={() => setIsAdding(!isAdding)}
+            onClick={() => {
+              setIsAdding(!isAdding);
+              setEdited(null);
+            }}
             data-testid="add-meter"
           >
             {isAdding ? "Close" : "Add a meter"}
@@ -62,7 +70,10 @@ export function ModbusCard() {
           rows={[...links].sort((a, b) => rank(a) - rank(b))}
           rowHeight={ROW_PX}
           keyOf={(one) => `${one.device} ${one.endpoint} ${one.unit}`}
-          render={(one) => <LinkRow link={one} />}
+          render={(one) => {
+            const meter = editable(book.answer?.meters ?? [], one.device);
+            return <LinkRow link={one} {...(meter === null ? {} : { onEdit: () => open(meter) })} />;
+          }}
         />
         {(book.answer?.faults ?? []).map((one) => (
           <p class="left-out" key={`${one.table} ${one.row} ${one.reason}`}>
@@ -71,8 +82,24 @@ export function ModbusCard() {
         ))}
       </Card>
       {isAdding && <AddMeter onAdded={book.reload} />}
+      {edited !== null && (
+        <AddMeter
+          key={edited.id}
+          edited={edited}
+          onAdded={() => {
+            book.reload();
+            setEdited(null);
+          }}
+        />
+      )}
     </>
   );
+}
+
+/** A meter of the tables; those of the settings are changed there only. */
+function editable(meters: readonly DescribedMeter[], device: string): EditedMeter | null {
+  const found = meters.find((one) => one.id === device);
+  return found?.row ? { id: found.id, row: found.row } : null;
 }
 
 /** Those that need a look come first. */
@@ -80,7 +107,7 @@ function rank(link: MeterLink): number {
   return { refused: 0, offline: 1, starting: 2, online: 3 }[link.state] ?? 4;
 }
 
-function LinkRow({ link }: { link: MeterLink }) {
+function LinkRow({ link, onEdit }: { link: MeterLink; onEdit?: () => void }) {
   // Read so that the ages count on each second.
   const ago = link.last_ok_at === null ? null : (nowMs.value - Date.parse(link.last_ok_at)) / 1000;
   const name = devices.value?.find((one) => one.id === link.device)?.name ?? link.device;
@@ -95,7 +122,23 @@ function LinkRow({ link }: { link: MeterLink }) {
       </Link>
       <span>
         <span class="mono">{link.endpoint}</span>
-        <small>unit {link.unit}</small>
+        <small>
+          unit {link.unit}
+          {onEdit !== undefined && (
+            <>
+              {" · "}
+              <button
+                type="button"
+                class="text-button"
+                aria-label={`Change ${name}`}
+                onClick={onEdit}
+                data-testid={`edit-${link.device}`}
+              >
+                Change
+              </button>
+            </>
+          )}
+        </small>
       </span>
       <span class={`meter-state ${link.state === "online" ? "ok" : link.state === "starting" ? "" : "offline"}`}>
         <i class="chip-dot" aria-hidden="true" />
