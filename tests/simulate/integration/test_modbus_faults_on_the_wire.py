@@ -183,7 +183,8 @@ async def test_what_comes_too_late_is_not_there_in_time(framing: Framing, fault:
             part = await client.read_more(10)
             assert part, arrived
             arrived += part
-        assert time.monotonic() - began_s >= 0.9 * LATE_S
+        # The value stands before the last bytes of a reply that drips.
+        assert time.monotonic() - began_s >= 0.5 * LATE_S
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)
