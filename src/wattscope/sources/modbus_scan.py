@@ -51,6 +51,13 @@ _MAX_OTHERS: Final = 3
 _ODD_UNIT: Final = 213
 """Hardly any meter is set to it: what answers to it answers to everything."""
 
+_SECOND_TRIES: Final = 3
+"""Requests that a unit gets again after it was late, for all that is asked of it.
+
+One late reply must not hide what a meter is; some meters are silent where they have nothing, and
+would cost two time-outs each time.
+"""
+
 Judge = Callable[[RegisterMap, Mapping[str, float]], float]
 """How well values fit a type, 0 to 1."""
 
@@ -114,10 +121,17 @@ class _Asker:
     unit: int
     timeout_s: float
     known: dict[ReadRequest, Answer] = field(default_factory=dict)
+    has_answered: bool = False
+    tries_left: int = _SECOND_TRIES
 
     async def ask(self, request: ReadRequest) -> Answer:
         if request not in self.known:
-            self.known[request] = await self.link.exchange(request, self.timeout_s)
+            answer = await self.link.exchange(request, self.timeout_s)
+            if self.has_answered and self.tries_left > 0 and _is_late(answer):
+                self.tries_left -= 1
+                answer = await self.link.exchange(request, self.timeout_s)
+            self.has_answered = self.has_answered or not _is_late(answer)
+            self.known[request] = answer
         return self.known[request]
 
     async def read(self, requests: Iterable[ReadRequest]) -> list[Block]:
@@ -127,6 +141,10 @@ class _Asker:
             if isinstance(answer, bytes):
                 blocks.append(Block(request.function, request.address, answer))
         return blocks
+
+
+def _is_late(answer: Answer) -> bool:
+    return not isinstance(answer, bytes) and answer.fault is Fault.TIMEOUT
 
 
 async def scan(
@@ -255,7 +273,7 @@ async def read_once(
         What was read, and why the rest was not.
     """
     link = ModbusLink(endpoint, open_wire)
-    asker = _Asker(link, unit, timeout_s)
+    asker = _Asker(link, unit, timeout_s, has_answered=True)
     try:
         if found.is_sunspec:
             chain = await discover_models(asker.ask, unit)
