@@ -37,9 +37,7 @@ def run_plant(now_us: int) -> Iterator[Plant]:
     settings = move_meter_ports(settings, ports)
     simulator = build_simulator("modbus", settings, ProfileLibrary())
     assert isinstance(simulator, ModbusSimulator)
-    for meter in simulator.meters:
-        # The first look of all sums up the days that went before; a reader would wait in vain.
-        simulator.values_of(meter.device)(now_us)
+    simulator.look_back(now_us)
     ready, stop = threading.Event(), threading.Event()
 
     async def serve() -> None:

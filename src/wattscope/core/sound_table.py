@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import msgspec
@@ -51,6 +52,30 @@ def keep_sound(
             except msgspec.ValidationError as fault:
                 faults.append(f"{where}: {fault}")
     return sound
+
+
+def convert_flat(
+    table: Mapping[str, Any], types: Mapping[str, Any], word: str, faults: list[str]
+) -> dict[str, Any]:
+    """The values of a table without tables in it, each as the type of its key.
+
+    Args:
+        table: As it was read.
+        types: The keys that may be there, with their types.
+        word: What a key is called, such as ``setting``.
+        faults: Is added to, by unknown keys and values of a wrong type.
+    """
+    values: dict[str, Any] = {}
+    for key, raw in table.items():
+        if key not in types:
+            near = difflib.get_close_matches(key, types, n=1)
+            faults.append(f"{key}: no such {word}" + (f"; is it {near[0]}?" if near else ""))
+            continue
+        try:
+            values[key] = msgspec.convert(raw, types[key])
+        except msgspec.ValidationError as error:
+            faults.append(f"{key}: {error}")
+    return values
 
 
 def _is_list_of_tables(value: object) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
 from wattscope.core.errors import QueryError, SettingsError
+from wattscope.core.sound_table import convert_flat
 from wattscope.core.time_grid import load_zone
 
 SimulationT = TypeVar("SimulationT", bound=msgspec.Struct)
@@ -29,21 +29,12 @@ def read_simulation(
     Raises:
         SettingsError: Every unknown key, wrong type and wrong value.
     """
-    fields = {field.name: field for field in msgspec.structs.fields(kind)}
-    del fields["time_zone"]
+    types = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    del types["time_zone"]
     faults: list[str] = []
-    values: dict[str, Any] = {"time_zone": time_zone}
-    for key, raw in table.items():
-        if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1)
-            faults.append(f"{key}: no such setting" + (f"; is it {near[0]}?" if near else ""))
-            continue
-        try:
-            values[key] = msgspec.convert(raw, fields[key].type)
-        except msgspec.ValidationError as error:
-            faults.append(f"{key}: {error}")
+    values = convert_flat(table, types, "setting", faults)
     try:
-        settings = kind(**values)
+        settings = kind(time_zone=time_zone, **values)
     except SettingsError as error:
         faults.extend(error.faults)
     if faults:

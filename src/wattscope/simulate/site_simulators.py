@@ -50,7 +50,8 @@ class ModbusSimulator:
 
     async def run(self, around: Surroundings) -> str:
         """Serve the meters."""
-        await asyncio.to_thread(self._look_back)
+        now_us = int(datetime.now(UTC).timestamp()) * US_PER_S
+        await asyncio.to_thread(self.look_back, now_us)
         gateways = build_gateways(self.meters, self.values_of, self.options)
         async with serve_gateways(gateways, self.options.serve_serial):
             for endpoint, gateway in gateways.items():
@@ -61,9 +62,8 @@ class ModbusSimulator:
         served = sum(unit.n_requests for unit in units)
         return f"{served} requests answered; meters: {len(self.meters)}"
 
-    def _look_back(self) -> None:
+    def look_back(self, now_us: int) -> None:
         """The first question may sum months of counters; it must not make the first poll late."""
-        now_us = int(datetime.now(UTC).timestamp()) * US_PER_S
         for meter in self.meters[:1]:
             self.values_of(meter.device)(now_us)
 

@@ -47,6 +47,7 @@ from wattscope.compute.files.stamps import find_format_fault, is_wall_format
 from wattscope.core.errors import QueryError, SettingsError
 from wattscope.core.quantities import QUANTITIES
 from wattscope.core.reading import FloatColumn
+from wattscope.core.sound_table import convert_flat
 from wattscope.core.time_grid import load_zone
 from wattscope.core.topology import Device, DeviceKind, Sampling, Site, is_safe_name
 from wattscope.core.units import Conversion, find_conversion, list_units
@@ -205,18 +206,9 @@ def parse_column_map(table: Mapping[str, Any], *, where: str = "") -> ColumnMap:
     Raises:
         SettingsError: Every unknown key, wrong type and wrong value.
     """
-    fields = {field.name: field for field in msgspec.structs.fields(ColumnMap)}
+    types = {field.name: field.type for field in msgspec.structs.fields(ColumnMap)}
     faults: list[str] = []
-    values: dict[str, Any] = {}
-    for key, raw in table.items():
-        if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1)
-            faults.append(f"{key}: no such key" + (f"; is it {near[0]}?" if near else ""))
-            continue
-        try:
-            values[key] = msgspec.convert(raw, fields[key].type)
-        except msgspec.ValidationError as error:
-            faults.append(f"{key}: {error}")
+    values = convert_flat(table, types, "key", faults)
     try:
         column_map = ColumnMap(**values)
     except SettingsError as error:
