@@ -28,3 +28,15 @@ def test_a_simulator_that_dies_ends_the_demo_with_one_line(
     assert ended.status == 1
     assert ended.last_line() == "wattscope: the simulator ended with status 1; see above"
     assert "Traceback" not in ended.err
+
+
+def test_demos_of_two_recipes_keep_their_data_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a shared folder the page of a home would open on the site of a heat pump."""
+    folders: list[Path] = []
+    monkeypatch.delenv("WATTSCOPE_DATA", raising=False)
+    monkeypatch.setattr(serve, "simulate_past", lambda _, data, __: folders.append(data))
+    monkeypatch.setattr(serve, "_serve", lambda *_, **__: None)
+    for recipe in ("home", "heatpump"):
+        outcome = invoke("demo", recipe, "--no-browser")
+        assert outcome.status == 0, outcome.err
+    assert [one.name for one in folders] == ["demo-home", "demo-heatpump"]

@@ -42,6 +42,15 @@ from wattscope.web.app import create_app, create_metrics_app
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
+DemoDataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="Data folder; left out, one for each recipe.",
+        envvar="WATTSCOPE_DATA",
+    ),
+]
+
 
 def add_commands(app: typer.Typer) -> None:
     """Put the commands into the program."""
@@ -51,7 +60,7 @@ def add_commands(app: typer.Typer) -> None:
 
 def demo(
     recipe: Annotated[str, typer.Argument(help="home, modbus or heatpump")] = "home",
-    data: DataOption = Path(DEFAULT_DATA) / "demo",
+    data: DemoDataOption = None,
     host: HostOption = None,
     port: PortOption = None,
     mqtt_port: MqttPortOption = None,
@@ -72,6 +81,8 @@ def demo(
     check_exposure(settings.server.host, is_allowed=expose_without_login)
     _check_port(settings)
     settings = _choose_metrics_port(settings)
+    # One for each recipe: in a shared one the page of a home would open on the site of a heat pump.
+    data = data or Path(DEFAULT_DATA) / f"demo-{recipe}"
     simulate_past(recipe, data, history)
     words = ["--url", f"mqtt://{settings.broker.host}:{settings.broker.port}"]
     words += [word for old, new in moved.items() for word in ("--use-port", f"{old}={new}")]
