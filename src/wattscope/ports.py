@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from wattscope.core.explanation import Explanation
+from wattscope.core.findings import Finding
 from wattscope.core.reading import Batch, FloatColumn, Int32Column, Int64Column
 from wattscope.core.topology import Device, Series, Site
+from wattscope.core.window import Window
 
 
 class RawMessage(NamedTuple):
@@ -246,6 +248,24 @@ class LiveView(Protocol):
 
         Before the first value of a series its instant is the lowest there is and its value NaN.
         """
+        ...
+
+
+class Detector(Protocol):
+    """Says what is wrong with devices, from their values.
+
+    Always: the same window gives the same findings; a night, a gap and a missing sensor give none
+    but those that are about them.
+    Never: state between two calls; what must be remembered is in the window, or in a model that
+    was given beforehand.
+    Not guaranteed: that a finding that reaches to the end of the window is over.
+    """
+
+    name: str
+    """As in ``plugins.py``."""
+
+    def find(self, window: Window) -> list[Finding]:
+        """What stands out in a window, by device, then start; kinds of ``FINDING_KINDS``."""
         ...
 
 

@@ -51,10 +51,57 @@ class Finding:
     """A detector's statement about data: which device, when, what, and how sure."""
 
     kind: str
+    """What it is, as one of ``FINDING_KINDS``."""
     device: str
+    """Id of the device."""
     start_us: int
     """First instant concerned [µs since 1970, UTC]."""
     end_us: int
     """First instant no longer concerned [µs since 1970, UTC]."""
     detail: str
+    """One line for a person: what was seen, with numbers and units."""
     evidence: dict[str, float] = field(default_factory=dict)
+    """Numbers by name, each name ending in its unit."""
+    quantity: str = ""
+    """Of which quantity; empty for the device as a whole."""
+    detector: str = ""
+    """Name of the detector in ``plugins.py``."""
+    confidence: float = 1.0
+    """How sure the detector is, 0 to 1."""
+    lost_wh: float = 0.0
+    """Energy that was not produced because of it [Wh]; 0 where that cannot be told."""
+
+
+class Severity(Enum):
+    """How soon a person should look."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+FINDING_KINDS = {
+    "outage": "no power while its neighbours produce",
+    "underperformance": "less power than expected",
+    "string_out": "a fixed part of the power is missing",
+    "shade": "less power at the same hours of each clear day",
+    "soiling": "slowly less power than expected",
+    "degradation": "less power from year to year",
+    "clipping": "power is cut off at a limit",
+    "curtailment": "power is held down from outside",
+    "snow": "covered by snow",
+    "sensor_drift": "a value moves away from what the others say",
+    "stale": "the same value again and again",
+    "flatline": "a value that does not move any more",
+    "spike": "a value far from its neighbours in time",
+    "level_shift": "a lasting step of the level",
+    "missing_data": "no readings",
+    "incomplete_day": "a day with too few readings to be counted",
+    "copied_day": "a day that repeats the day before",
+    "unit_slip": "values ten or a thousand times too large or small",
+    "counter_unusable": "a counter that falls again and again",
+    "clock_shift": "a clock that is wrong by a fixed time",
+    "anomaly": "values that do not fit together as they use to",
+    "forecast": "a limit that will be crossed",
+}
+"""What detectors say, in words."""

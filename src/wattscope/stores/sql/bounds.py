@@ -83,6 +83,24 @@ def find_bounds(cursor: duckdb.DuckDBPyConnection, tree: Node, view: str) -> Bou
     return bounds
 
 
+def may_name(tree: Node, view: str, columns: frozenset[str]) -> bool:
+    """Whether a question may ask for some columns of a view.
+
+    It surely does not where it names none of them, nor the view as a whole, nor all columns, and
+    joins nothing, which it might do by them.
+    """
+    for node in _walk(tree):
+        kind = node.get("type")
+        if kind in {"STAR", "JOIN"}:
+            return True
+        if kind == "BASE_TABLE" and _is_named(node, view):
+            columns |= {view, str(node.get("alias")).lower()}
+            if node.get("column_name_alias"):
+                return True
+    named = (one["column_names"] for one in _walk(tree) if one.get("type") == "COLUMN_REF")
+    return any(str(name).lower() in columns for names in named for name in names)
+
+
 def _walk(root: object) -> Iterator[Node]:
     parts = [root]
     while parts:

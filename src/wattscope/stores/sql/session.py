@@ -16,9 +16,9 @@ from wattscope.stores.rollup_plan import LEVELS
 from wattscope.stores.rollup_reader import RollupReader
 from wattscope.stores.rows import ChunkFile
 from wattscope.stores.snapshot import Snapshot
-from wattscope.stores.sql.bounds import Bounds, find_bounds, table_names
+from wattscope.stores.sql.bounds import Bounds, find_bounds, may_name, table_names
 from wattscope.stores.sql.sound_rows import SoundRows
-from wattscope.stores.sql.views import readings_view, rollup_source, rollup_view
+from wattscope.stores.sql.views import WORDS, readings_view, rollup_source, rollup_view
 
 
 class SqlViews:
@@ -45,8 +45,10 @@ class SqlViews:
         named = table_names(tree)
         if "readings" in named:
             bounds = find_bounds(cursor, tree, "readings")
-            files, tables = self._sound.find(snapshot, bounds.start_us, bounds.end_us)
-            cursor.execute(readings_view(files, tables))
+            range_us = bounds.start_us, bounds.end_us
+            files, tables = self._sound.find(snapshot, range_us, self._find_unasked(bounds))
+            has_words = may_name(tree, "readings", WORDS)
+            cursor.execute(readings_view(files, tables, has_words=has_words))
         for level in LEVELS:
             if f"rollup_{level}" in named:
                 bounds = find_bounds(cursor, tree, f"rollup_{level}")
@@ -54,6 +56,13 @@ class SqlViews:
         for name, read in self._extra_tables.items():
             if name in named:
                 _make_table(cursor, name, read())
+
+    def _find_unasked(self, bounds: Bounds) -> frozenset[int]:
+        """Series of which no row can matter; of those that the registry does not know, any may."""
+        if bounds.devices is None and bounds.quantities is None:
+            return frozenset()
+        asked = self._catalogue.find_series(bounds.devices, bounds.quantities)
+        return frozenset(self._catalogue.rules).difference(asked)
 
     def _prepare_rollup(
         self, cursor: duckdb.DuckDBPyConnection, level: str, snapshot: Snapshot, bounds: Bounds

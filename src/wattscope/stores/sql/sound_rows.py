@@ -9,6 +9,7 @@ import duckdb
 
 from wattscope.stores.checked_files import CheckedFiles
 from wattscope.stores.manifest import Part
+from wattscope.stores.row_files import row_columns
 from wattscope.stores.rows import ChunkFile
 from wattscope.stores.snapshot import Snapshot
 
@@ -26,20 +27,29 @@ class SoundRows:
         self._tables: dict[str, str] = {}
 
     def find(
-        self, snapshot: Snapshot, start_us: int, end_us: int
+        self, snapshot: Snapshot, range_us: tuple[int, int], unasked: frozenset[int]
     ) -> tuple[list[ChunkFile], list[str]]:
         """Files and tables that hold the rows in ``[start, end]``, and others beside them.
 
-        Checks the files that were not checked lately.
+        Files with rows of unasked series alone are left out. Checks the files that were not
+        checked lately.
         """
         sound: list[ChunkFile] = []
         tables = list(snapshot.tails) if snapshot.tail_spans else []
+        start_us, end_us = range_us
         for part in snapshot.parts_between(start_us, end_us + 1):
+            if unasked and self._has_only(part, unasked):
+                continue
             if part.note is None or self._files.is_sound(part.note):
                 sound.append(ChunkFile(str(self._folder / part.file), part.scale))
             else:
                 tables.append(self._table_of(part))
         return sound, tables
+
+    def _has_only(self, part: Part, unasked: frozenset[int]) -> bool:
+        if part.note is None:
+            return False
+        return self._files.series_of(part.note, row_columns(part.scale)) <= unasked
 
     def forget(self, files: set[str]) -> None:
         """Let go of the rows of files that are gone."""

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from wattscope.stores.rows import ChunkFile, quote_text
 
+WORDS = frozenset({"unit", "quality"})
+"""Columns of ``readings`` that are made of others; DuckDB plans them even where nobody asks."""
 _ROLLUP_COLUMNS = (
     "series_id, bucket_start_us, part_start_us, count, sum, min, max, first, last, increase, "
     "energy_wh, coverage"
@@ -59,10 +61,13 @@ def rollup_source(parts: Sequence[ChunkFile], live: str) -> str:
     return "(" + " UNION ALL ".join(sources) + ")"
 
 
-def readings_view(files: Sequence[ChunkFile], tables: Sequence[str]) -> str:
+def readings_view(
+    files: Sequence[ChunkFile], tables: Sequence[str], *, has_words: bool = True
+) -> str:
     """The view ``readings``: files by their own names of things, tables by the registry's.
 
-    Files come without a join, so that a filter by name skips row groups.
+    Files come without a join, so that a filter by name skips row groups. ``has_words`` false leaves
+    out the columns ``WORDS``.
     """
     by_scale: dict[int | None, list[str]] = {}
     for file in files:
@@ -80,9 +85,14 @@ def readings_view(files: Sequence[ChunkFile], tables: Sequence[str]) -> str:
     ]
     if not sources:
         sources = [_NO_ROWS]
+    columns = "site, device, quantity, measured_at, value"
+    if has_words:
+        columns = (
+            f"site, device, quantity, {_UNIT_OF} AS unit, measured_at, value, "
+            f"{_QUALITY_WORDS} AS quality"
+        )
     return f"""CREATE TEMP VIEW readings AS
-        SELECT site, device, quantity, {_UNIT_OF} AS unit, measured_at, value,
-               {_QUALITY_WORDS} AS quality
+        SELECT {columns}
         FROM ({" UNION ALL ".join(sources)})"""  # noqa: S608  # built of our own names
 
 

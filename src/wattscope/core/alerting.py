@@ -1,0 +1,101 @@
+"""Alerts and the rules that raise them, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from wattscope.core.findings import Severity
+
+
+class RuleKind(Enum):
+    """What a rule looks at."""
+
+    ABOVE = "above"
+    """A value above the threshold."""
+    BELOW = "below"
+    """A value below the threshold."""
+    NO_DATA = "no_data"
+    """No reading for ``for_s`` seconds."""
+    RISES = "rises"
+    """A value rises by more than the threshold within ``per_s`` seconds."""
+    FALLS = "falls"
+    """A value falls by more than the threshold within ``per_s`` seconds."""
+    INCIDENT = "incident"
+    """An incident of the chosen kinds; the threshold is its loss per day [kWh]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a rule looks, in local time of the site."""
+
+    weekdays: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)
+    """Monday is 0."""
+    start_minute: int = 0
+    """First minute of the day that counts."""
+    end_minute: int = 1440
+    """First minute that no longer does; before the first one, the time runs over midnight."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRule:
+    """What a person wants to be told."""
+
+    id: int
+    """0 before it is kept."""
+    name: str
+    kind: RuleKind
+    devices: tuple[str, ...] = ()
+    """Ids; empty for all."""
+    quantity: str = ""
+    """What to look at; empty for ``no_data`` of any quantity, and for incidents."""
+    threshold: float = 0.0
+    """In the quantity's base unit."""
+    hysteresis: float = 0.0
+    """How far a value must come back behind the threshold until the alert clears [base unit]."""
+    for_s: float = 0.0
+    """How long it must hold [s]."""
+    per_s: float = 60.0
+    """Over what time a rise or fall is measured [s]."""
+    kinds: tuple[str, ...] = ()
+    """For incidents: keys of ``FINDING_KINDS``; empty for all."""
+    severity: Severity = Severity.WARNING
+    schedule: Schedule = Schedule()
+    channels: tuple[str, ...] = ()
+    """Names of ``[[notify]]`` tables to tell; empty for all."""
+    is_enabled: bool = True
+
+
+class AlertState(Enum):
+    """Where an alert stands."""
+
+    RAISED = "raised"
+    ACKNOWLEDGED = "acknowledged"
+    SILENCED = "silenced"
+    CLEARED = "cleared"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A rule that holds for a device, or did."""
+
+    id: int
+    """0 before it is kept."""
+    rule: int
+    """Id of the rule."""
+    device: str
+    key: str
+    """What it is about, beside rule and device: a quantity, or the id of an incident."""
+    state: AlertState
+    severity: Severity
+    raised_at_us: int
+    """[µs since 1970, UTC]"""
+    changed_at_us: int
+    """When the state changed last [µs]."""
+    title: str
+    """One line for a phone."""
+    detail: str
+    value: float = float("nan")
+    """What was measured [base unit]; NaN where there is none."""
+    silenced_until_us: int = 0
+    """While it is silenced [µs]."""

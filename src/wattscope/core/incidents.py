@@ -1,0 +1,57 @@
+"""What is wrong with a device, why, what it costs and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from wattscope.core.findings import Finding, Severity
+
+
+class IncidentState(Enum):
+    """How far a person has come with it."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    """Somebody knows."""
+    SILENCED = "silenced"
+    """Nobody wants to hear of it until an instant."""
+    CLEARED = "cleared"
+    """It is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What may be behind an incident."""
+
+    name: str
+    """A key of ``FINDING_KINDS``."""
+    share: float
+    """Its share of the evidence, 0 to 1; those of an incident add up to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Overlapping findings of one device as one matter."""
+
+    id: str
+    """Made of device, first kind and start; the same findings give the same id again."""
+    site: str
+    device: str
+    start_us: int
+    """First instant concerned [µs since 1970, UTC]."""
+    end_us: int
+    """First instant no longer concerned, as far as it is known [µs]."""
+    is_over: bool
+    """Whether its end has been seen."""
+    severity: Severity
+    causes: tuple[Cause, ...]
+    """The likeliest first; at least one."""
+    findings: tuple[Finding, ...]
+    """By start."""
+    recommendation: str
+    """What a person should do, as one sentence or two."""
+    lost_wh: float = 0.0
+    """Energy that was not produced [Wh]."""
+    lost_money: float | None = None
+    """The same in the site's currency; None without a price."""
