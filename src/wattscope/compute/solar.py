@@ -146,13 +146,13 @@ def split_sky(global_w_m2: Floats, elevation_deg: Floats, instant_us: Int64Colum
     return Sky(np.asarray(global_w_m2, np.float64), beam, diffuse)
 
 
-def incidence_cosine(sun: Sun, tilt_deg: npt.ArrayLike, azimuth_deg: npt.ArrayLike) -> Floats:
+def incidence_cosine(sun: Sun, tilt_deg: Floats | float, azimuth_deg: Floats | float) -> Floats:
     """Cosine of the angle between the sun's beam and the axis of a plane; 0 from behind it.
 
     Duffie, Beckman (2013), Solar Engineering of Thermal Processes, 4th ed., eq. 1.6.3.
     """
     height, tilt = np.radians(sun.elevation_deg), np.radians(tilt_deg)
-    turn = np.radians(sun.azimuth_deg - np.asarray(azimuth_deg))
+    turn = np.radians(sun.azimuth_deg - azimuth_deg)
     cosine = np.sin(height) * np.cos(tilt) + np.cos(height) * np.sin(tilt) * np.cos(turn)
     return np.asarray(np.where(sun.elevation_deg > 0.0, np.maximum(cosine, 0.0), 0.0), np.float64)
 
@@ -161,8 +161,8 @@ def plane_irradiance(
     sky: Sky,
     sun: Sun,
     instant_us: Int64Column,
-    tilt_deg: npt.ArrayLike,
-    azimuth_deg: npt.ArrayLike,
+    tilt_deg: Floats | float,
+    azimuth_deg: Floats | float,
     *,
     albedo: float = 0.2,
 ) -> Floats:
@@ -192,8 +192,8 @@ def clear_sky_on_plane(
     instant_us: Int64Column,
     latitude: float,
     longitude: float,
-    tilt_deg: npt.ArrayLike,
-    azimuth_deg: npt.ArrayLike,
+    tilt_deg: Floats | float,
+    azimuth_deg: Floats | float,
 ) -> Floats:
     """Light on a tilted plane under a sky without clouds [W/m²]: the functions above in a row."""
     sun = find_sun(instant_us, latitude, longitude)
@@ -202,7 +202,7 @@ def clear_sky_on_plane(
 
 
 def module_temperature(
-    irradiance_w_m2: Floats, air_c: npt.ArrayLike, wind_m_s: npt.ArrayLike = 1.0
+    irradiance_w_m2: Floats, air_c: Floats | float, wind_m_s: Floats | float = 1.0
 ) -> Floats:
     """Temperature of a panel in the open [°C].
 
@@ -217,13 +217,13 @@ def module_temperature(
     >>> float(module_temperature(np.array(900.0), 20.0, 5.0).round(3))
     35.203
     """
-    return np.asarray(air_c + irradiance_w_m2 / (25.0 + 6.84 * np.asarray(wind_m_s)), np.float64)
+    return np.asarray(air_c + irradiance_w_m2 / (25.0 + 6.84 * wind_m_s), np.float64)
 
 
 def dc_power(
     irradiance_w_m2: Floats,
     cell_c: Floats,
-    rating_w: npt.ArrayLike,
+    rating_w: Floats | float,
     coefficient_per_c: float = -0.004,
 ) -> Floats:
     """Power of a panel at its best working point [W].
