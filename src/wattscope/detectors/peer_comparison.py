@@ -7,7 +7,7 @@ so they raise nothing; where too few siblings have values, nothing is said.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,7 @@ class PeerComparison:
     """Options of the detector ``peer_comparison``."""
 
     name: str = "peer_comparison"
-    peers: PeerOptions = PeerOptions()
+    peers: PeerOptions = field(default_factory=PeerOptions)
     no_power_share: float = 0.02
     """No power is less than this share of what the device usually gives beside its siblings."""
     recovered_share: float = 0.5
