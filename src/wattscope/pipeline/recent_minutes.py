@@ -35,8 +35,14 @@ class RecentMinutes:
         self._total = np.zeros((0, n_minutes))
         self._count = np.zeros((0, n_minutes), np.int64)
 
-    def follow(self, series: Iterable[int]) -> None:
-        """Keep the minutes of these series too, from the next whole minute with values on."""
+    def follow(self, series: Iterable[int], newest_us: int | None) -> None:
+        """Keep the minutes of these series too.
+
+        Args:
+            series: Those that are followed already stay as they are.
+            newest_us: The newest instant of any of them so far [µs]: of its minute a part has not
+                been seen here. None: there was none.
+        """
         with self._lock:
             new = [one for one in series if one not in self._since]
             if not new or len(self._since) + len(new) > MAX_SERIES:
@@ -46,9 +52,8 @@ class RecentMinutes:
                 more = np.full(highest + 1 - len(self._row), -1, np.int64)
                 self._row = np.r_[self._row, more]
             self._row[new] = np.arange(len(new)) + len(self._since)
-            newest = int(self._minute.max())
-            # Of the minute under way the beginning is missing.
-            self._since |= dict.fromkeys(new, newest + 1)
+            since = 0 if newest_us is None else newest_us // US_PER_MINUTE + 1
+            self._since |= dict.fromkeys(new, since)
             self._total = np.r_[self._total, np.zeros((len(new), self._n_minutes))]
             self._count = np.r_[self._count, np.zeros((len(new), self._n_minutes), np.int64)]
 
@@ -100,6 +105,9 @@ class RecentMinutes:
             self._turn_to(int(minutes[-1]))
             at = minutes % self._n_minutes
             for place, one in enumerate(series):
+                if minutes[-1] + 1 < self._since[one]:
+                    # Between these and our own lie some that neither knows.
+                    continue
                 # Whole minutes of our own are as good and newer.
                 is_older = (minutes < self._since[one]) & (self._minute[at] == minutes)
                 row = self._row[one]

@@ -109,11 +109,9 @@ class WindowReader:
         n_slots = max(0, -(-end_us // step_us) - first)
         slot_us = (first + np.arange(n_slots, dtype=np.int64)) * step_us
         if step_us == US_PER_MINUTE and self._recent is not None:
+            gauges = [group.series[name] for name in group.series.keys() - group.counters]
             self._recent.follow(
-                one
-                for name, series in group.series.items()
-                if name not in group.counters
-                for one in series.values()
+                (one for series in gauges for one in series.values()), self.newest_us(group)
             )
         values = {}
         for name, series in group.series.items():
