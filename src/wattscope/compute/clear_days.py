@@ -74,7 +74,7 @@ def find_clear_days(
 
 
 def plant_profile(power_w: Matrix) -> Floats:
-    """What a plant gives as a share of its best hours: the median of its devices, ``(n_slots,)``."""
+    """Median of what its devices give, each over its own best hours; shape ``(n_slots,)``."""
     best = quantile(power_w, 0.98)
     best = np.where(best > 0.0, best, np.nan)
     return median(power_w / best[:, None], 0)
