@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from wattscope.compute.limits import find_limits
 from wattscope.compute.peers import PeerOptions, PeerView, view_peers
 from wattscope.compute.production import cut_days, usable
 from wattscope.compute.robust import median, spread
@@ -44,7 +45,9 @@ class PeerComparison:
         with np.errstate(invalid="ignore"):
             is_out = view.power_w < self.outage_share * view.usual_w
         days = cut_days(window)
-        counted = view.is_day & ~is_out & usable(view.power_w, view.fair_w)
+        # At its limit a device gives less than its siblings, and is told as clipping.
+        is_at = find_limits(view.power_w, window.step_us).is_at
+        counted = view.is_day & ~is_out & ~is_at & usable(view.power_w, view.fair_w)
         shares = days.compare(view.power_w, view.fair_w, counted)
         apart = float(median(spread(shares.share, 0)))
         limit = 1.0 - max(self.min_loss, self.n_spreads * apart)
