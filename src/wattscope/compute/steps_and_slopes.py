@@ -71,27 +71,33 @@ def find_steps(shares: Floats, least: float, *, min_days: int = 2, reach: int = 
     places = np.flatnonzero(np.isfinite(shares))
     known = shares[places]
     need = max(least, 4.0 * day_noise(shares))
+    if len(known) < 2 * min_days:
+        return []
+    before, after = _medians_around(known, reach)
+    middle = (before + after) / 2.0
+    lasting = np.all([np.roll(known, -n) < middle for n in range(min_days)], axis=0)
+    lasting[len(known) - min_days + 1 :] = False
+    lasting[:min_days] = False
+    is_step = lasting & (before - after >= need) & (np.roll(known, 1) > middle)
     steps: list[Step] = []
-    at = min_days
-    while at <= len(known) - min_days:
-        before = float(median(known[max(0, at - reach) : at]))
-        after = float(median(known[at : at + reach]))
-        middle = (before + after) / 2.0
-        is_step = (
-            before - after >= need
-            and known[at - 1] > middle
-            and bool((known[at : at + min_days] < middle).all())
-        )
-        if not is_step:
-            at += 1
+    free = 0
+    for at in np.flatnonzero(is_step).tolist():
+        if at < free:
             continue
-        back = np.flatnonzero(known[at:] > middle)
-        length = int(back[0]) if len(back) else len(known) - at
-        end = int(places[at + length]) if at + length < len(known) else len(shares)
-        after = float(median(known[at : at + length]))
-        steps.append(Step(int(places[at]), end, before, after))
-        at += max(length, 1)
+        back = np.flatnonzero(known[at:] > middle[at])
+        free = at + int(back[0]) if len(back) else len(known)
+        end = int(places[free]) if free < len(known) else len(shares)
+        level = float(median(known[at:free]))
+        steps.append(Step(int(places[at]), end, float(before[at]), level))
     return steps
+
+
+def _medians_around(known: Floats, reach: int) -> tuple[Floats, Floats]:
+    """Medians of the ``reach`` values before each one, and of as many from it on."""
+    edge = np.full(reach, np.nan)
+    padded = np.concatenate((edge, known, edge))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, reach)
+    return median(windows[: len(known)]), median(windows[reach : reach + len(known)])
 
 
 def find_falls(
@@ -127,11 +133,12 @@ def find_falls(
 
 def _find_jumps(shares: Floats, least: float) -> list[int]:
     """Days from which the share is higher by ``least`` than it was."""
+    before, after = _medians_around(shares, 2)
+    with np.errstate(invalid="ignore"):
+        is_jump = (after - before >= least) & (np.diff(shares, prepend=np.nan) >= least / 2.0)
     jumps: list[int] = []
-    for at in range(2, len(shares) - 1):
-        before, after = median(shares[at - 2 : at]), median(shares[at : at + 2])
-        is_first = shares[at] - shares[at - 1] >= least / 2.0
-        if after - before >= least and is_first and (not jumps or at - jumps[-1] > 1):
+    for at in np.flatnonzero(is_jump).tolist():
+        if 2 <= at < len(shares) - 1 and (not jumps or at - jumps[-1] > 1):
             jumps.append(at)
     return jumps
 
@@ -157,9 +164,10 @@ def _is_slope(shares: Floats, fall: Fall) -> bool:
     x = np.arange(fall.start, fall.end, dtype=np.float64)
     known = np.isfinite(y)
     x, y = x[known], y[known]
-    line = np.abs(y - fall.slope.level - fall.slope.per_x * x).sum()
-    levels = min(
-        np.abs(y[:at] - median(y[:at])).sum() + np.abs(y[at:] - median(y[at:])).sum()
-        for at in range(2, len(y) - 1)
-    )
-    return bool(line < levels)
+    line = ((y - fall.slope.level - fall.slope.per_x * x) ** 2).sum()
+    # Squares left by two levels with a cut before each place, from sums of values and squares.
+    n = np.arange(1, len(y))
+    sums, squares = np.cumsum(y), np.cumsum(y * y)
+    left = squares[:-1] - sums[:-1] ** 2 / n
+    right = squares[-1] - squares[:-1] - (sums[-1] - sums[:-1]) ** 2 / (len(y) - n)
+    return bool(line < (left + right)[1:-1].min(initial=np.inf))
