@@ -29,15 +29,13 @@ class PanelArray:
     first: int = 1
     """Number of the first panel."""
     strings: str = "String-#"
-    """Ids of the strings; they are numbered on from 1, or from ``first_string``."""
+    """Ids of the strings, numbered from 1."""
     per_string: int = 0
     """Panels of a string; 0: there are no strings."""
-    first_string: int = 1
     inverters: str = "Inverter-#"
+    """Ids of the inverters, numbered from 1; empty: there are none."""
     strings_per_inverter: int = 0
     """Strings of an inverter (panels, where there are no strings); 0: all are at one."""
-    first_inverter: int = 1
-    has_inverters: bool = True
     plant: str | None = None
     """Id of the device above the inverters; None: they are at the top."""
     rating_w: float | None = None
@@ -82,14 +80,14 @@ def lay_out(array: PanelArray) -> list[Device]:
     for index in range(array.count):
         group = index // array.per_string if array.per_string else index
         above = array.plant
-        if array.has_inverters:
+        if array.inverters:
             step = array.strings_per_inverter
-            number = array.first_inverter + (group // step if step else 0)
+            number = 1 + (group // step if step else 0)
             inverter = _inverter(array, number_name(array.inverters, number))
             found.setdefault(inverter.id, inverter)
             above = inverter.id
         if array.per_string:
-            name = number_name(array.strings, array.first_string + group)
+            name = number_name(array.strings, 1 + group)
             found.setdefault(name, Device(name, array.site, name, DeviceKind.STRING, above))
             above = name
         panel = _panel(array, number_name(array.panels, array.first + index), above)

@@ -308,7 +308,10 @@ class PanelPlant:
             dc_w[row] = power_w[below[one.id]].sum(axis=0)
         ratings = np.array([one.rating_w or np.inf for one in devices], np.float64)[:, None]
         ac_w = np.minimum(dc_w * self.settings.inverter_efficiency, ratings)
-        values = {"dc_power_w": np.round(dc_w, 1), "production_power_w": np.round(ac_w, 1)}
+        values: dict[str, Matrix] = {
+            "dc_power_w": np.round(dc_w, 1),
+            "production_power_w": np.round(ac_w, 1),
+        }
         return Window(self.site, devices, instant_us, step_us, values, above)
 
 
