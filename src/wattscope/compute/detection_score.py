@@ -28,7 +28,8 @@ class Truth:
 
     kind: str
     """A key of ``CAUSES``, or the name of a cause itself."""
-    device: str
+    devices: frozenset[str]
+    """All that had it: of a fault of a string, the string and its panels."""
     start_us: int
     """[µs since 1970, UTC]"""
     end_us: int
@@ -87,7 +88,6 @@ class Score:
 def score_incidents(
     raised: Sequence[Raised],
     truths: Sequence[Truth],
-    relatives: Mapping[str, frozenset[str]],
     device_days: float,
     grace_us: int = US_PER_DAY,
 ) -> Score:
@@ -96,17 +96,16 @@ def score_incidents(
     Args:
         raised: All that was told, of any severity.
         truths: What was wrong.
-        relatives: For a device those above and below it; an incident on one tells of the other.
         device_days: Days that devices were looked at, added up [d].
         grace_us: An incident that begins so long after a fault still belongs to it [µs].
     """
     kinds = sorted({one.kind for one in truths})
-    scores = tuple(_score_kind(kind, raised, truths, relatives, grace_us) for kind in kinds)
+    scores = tuple(_score_kind(kind, raised, truths, grace_us) for kind in kinds)
     false_alarms = tuple(
         one
         for one in raised
         if one.incident.severity is not Severity.INFO
-        and not any(_belongs(one, truth, relatives, grace_us) for truth in truths)
+        and not any(_belongs(one, truth, grace_us) for truth in truths)
     )
     return Score(scores, false_alarms, device_days)
 
@@ -115,14 +114,13 @@ def _score_kind(
     kind: str,
     raised: Sequence[Raised],
     truths: Sequence[Truth],
-    relatives: Mapping[str, frozenset[str]],
     grace_us: int,
 ) -> KindScore:
     members = [one for one in truths if one.kind == kind]
     n_named = 0
     hours: list[float] = []
     for truth in members:
-        found = [one for one in raised if _belongs(one, truth, relatives, grace_us)]
+        found = [one for one in raised if _belongs(one, truth, grace_us)]
         if not found:
             continue
         wanted = CAUSES.get(kind, (kind,))
@@ -135,13 +133,10 @@ def _score_kind(
     )
 
 
-def _belongs(
-    one: Raised, truth: Truth, relatives: Mapping[str, frozenset[str]], grace_us: int
-) -> bool:
+def _belongs(one: Raised, truth: Truth, grace_us: int) -> bool:
     incident = one.incident
-    is_same = incident.device == truth.device or incident.device in relatives.get(
-        truth.device, frozenset()
-    )
     return (
-        is_same and incident.start_us < truth.end_us + grace_us and incident.end_us > truth.start_us
+        incident.device in truth.devices
+        and incident.start_us < truth.end_us + grace_us
+        and incident.end_us > truth.start_us
     )
