@@ -2,13 +2,14 @@
 
 ::
 
-    step      ──────╮              slow fall   ╲     ╲      ╱ cleaned, or rain
-                    ╰──────                     ╲    │╲    │
-                                                 ╲───╯ ╲───╯
+    step      ──────╮              slow fall   ──╮
+                    ╰──────                      ╰──╮  ╭── cleaned, or rain
+                                                    ╰──╯
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,10 @@ import numpy.typing as npt
 from wattscope.compute.robust import NORMAL_MAD, Slope, fit_slope, median
 
 Floats = npt.NDArray[np.float64]
+
+
+_MOST_OF_A_FALL = 0.6
+"""What falls by more than this part of the whole within two days is a step."""
 
 
 class Step(NamedTuple):
@@ -117,11 +122,10 @@ def find_falls(
     cuts = [0, *_find_jumps(shares, max(jump, 4.0 * noise)), len(shares)]
     x = np.arange(len(shares), dtype=np.float64)
     falls = []
-    for start, end in zip(cuts[:-1], cuts[1:], strict=True):
-        part = shares[start:end]
-        if np.isfinite(part).sum() < min_days:
+    for begin, end in itertools.pairwise(cuts):
+        if np.isfinite(shares[begin:end]).sum() < min_days:
             continue
-        start, end = _trim(shares, start, end, noise, min_days)
+        start = _trim(shares, begin, end, noise, min_days)
         slope = fit_slope(x[start:end], shares[start:end])
         if slope is None or slope.high >= 0.0:
             continue
@@ -143,13 +147,11 @@ def _find_jumps(shares: Floats, least: float) -> list[int]:
     return jumps
 
 
-def _trim(shares: Floats, start: int, end: int, noise: float, min_days: int) -> tuple[int, int]:
-    """Leave out the days before the fall begins: those still at the level of the first ones."""
-    part = shares[start:end]
-    top = float(np.nanmax(_smooth(part)))
-    still_clean = np.flatnonzero(_smooth(part) >= top - max(noise, 0.003))
-    begin = min(start + int(still_clean[-1]), end - min_days)
-    return max(start, begin), end
+def _trim(shares: Floats, start: int, end: int, noise: float, min_days: int) -> int:
+    """Where the fall begins: after the last day that is still at the level of the first ones."""
+    smooth = _smooth(shares[start:end])
+    still_clean = np.flatnonzero(smooth >= np.nanmax(smooth) - max(noise, 0.003))
+    return max(start, min(start + int(still_clean[-1]), end - min_days))
 
 
 def _smooth(shares: Floats) -> Floats:
@@ -159,15 +161,10 @@ def _smooth(shares: Floats) -> Floats:
 
 
 def _is_slope(shares: Floats, fall: Fall) -> bool:
-    """Whether a line tells the days better than two levels do."""
-    y = shares[fall.start : fall.end]
-    x = np.arange(fall.start, fall.end, dtype=np.float64)
-    known = np.isfinite(y)
-    x, y = x[known], y[known]
-    line = ((y - fall.slope.level - fall.slope.per_x * x) ** 2).sum()
-    # Squares left by two levels with a cut before each place, from sums of values and squares.
-    n = np.arange(1, len(y))
-    sums, squares = np.cumsum(y), np.cumsum(y * y)
-    left = squares[:-1] - sums[:-1] ** 2 / n
-    right = squares[-1] - squares[:-1] - (sums[-1] - sums[:-1]) ** 2 / (len(y) - n)
-    return bool(line < (left + right)[1:-1].min(initial=np.inf))
+    """Whether it fell day by day: no two days took most of it, as a step would."""
+    smooth = _smooth(shares[fall.start : fall.end])
+    known = smooth[np.isfinite(smooth)]
+    if len(known) <= 2:
+        return False
+    steepest = float((known[:-2] - known[2:]).max())
+    return steepest <= _MOST_OF_A_FALL * float(known.max() - known.min())
