@@ -8,6 +8,7 @@ nothing is said here: that is ``missing_data``.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
@@ -51,7 +52,7 @@ class Outage:
             is_low = view.power_w < self.recovered_share * view.usual_w
         goes_on = is_low | ~view.is_day | ~usable(view.power_w, view.usual_w)
         spans = keep_marked(close_gaps(goes_on, self._slots(window, self.rejoin_s)), is_out)
-        least = max(self._slots(window, self.min_outage_s), 1)
+        least = max(math.ceil(self.min_outage_s * US_PER_S / window.step_us), 1)
         outs = [
             (row, start, end, int(is_out[row, start:end].sum()))
             for row, start, end in zip(*(part.tolist() for part in spans), strict=True)
