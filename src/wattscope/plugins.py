@@ -42,6 +42,7 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
         "clipping": Plugin("wattscope.detectors.clipping:Clipping"),
         "copied_day": Plugin("wattscope.detectors.copied_day:find_copied_days"),
         "counter_trust": Plugin("wattscope.detectors.counter_trust:CounterTrust"),
+        "degradation": Plugin("wattscope.detectors.degradation:Degradation"),
         "expected_power": Plugin("wattscope.detectors.expected_power:ExpectedPower"),
         "incomplete_day": Plugin("wattscope.detectors.incomplete_day:IncompleteDay"),
         "outage": Plugin("wattscope.detectors.outage:Outage"),
