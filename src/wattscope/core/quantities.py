@@ -130,6 +130,7 @@ def _build_catalogue() -> dict[str, Quantity]:
         Quantity("dc_voltage_v", "V", _GAUGE, 0.0, 2000.0, "DC voltage"),
         Quantity("dc_current_a", "A", _GAUGE, -1e4, 1e4, "DC current"),
         Quantity("temperature_c", "°C", _GAUGE, -60.0, 200.0, "Temperature"),
+        Quantity("module_temperature_c", "°C", _GAUGE, -60.0, 200.0, "Temperature, solar panels"),
         Quantity("heat_sink_temperature_c", "°C", _GAUGE, -60.0, 200.0, "Temperature, heat sink"),
         Quantity("irradiance_w_m2", "W/m²", _GAUGE, 0.0, 1600.0, "Irradiance"),
         Quantity("state_of_charge_pct", "%", _GAUGE, 0.0, 100.0, "State of charge"),
