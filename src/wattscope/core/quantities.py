@@ -108,6 +108,8 @@ def _build_catalogue() -> dict[str, Quantity]:
         *_reactive("export", "exported"),
         *_reactive("total", "both ways"),
         Quantity("energy_production_wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy produced"),
+        # Begins again at zero each day, at an hour that the inverter chooses.
+        Quantity("energy_today_wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy produced today"),
         Quantity("energy_import_t1_wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy imported, tariff 1"),
         Quantity("energy_import_t2_wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy imported, tariff 2"),
         Quantity("energy_import_t3_wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy imported, tariff 3"),
