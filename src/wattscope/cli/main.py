@@ -28,6 +28,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "commission": ("devices", "registers"),
     "report": ("report",),
     "explain": ("explain",),
+    "detect": ("detect",),
     "keep": ("backup", "restore", "export"),
     "check": ("check", "doctor"),
     "mend": ("verify", "repair"),
