@@ -20,6 +20,7 @@ export type Role =
   | "muted"
   | "line"
   | "hatch"
+  | "raised"
   | "card";
 
 export function colourOf(role: Role): string {

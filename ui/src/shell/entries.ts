@@ -3,7 +3,15 @@
 import type { FunctionComponent } from "preact";
 
 import type { Site } from "../api/types";
-import { DevicesIcon, HealthIcon, HeatPumpIcon, HomeIcon, PlantIcon } from "./icons";
+import {
+  AlertsIcon,
+  DevicesIcon,
+  HealthIcon,
+  HeatPumpIcon,
+  HomeIcon,
+  PlantIcon,
+  SolarIcon,
+} from "./icons";
 
 export interface Entry {
   path: string;
@@ -14,12 +22,14 @@ export interface Entry {
 /** Recipes that have a page, in the order of the rail. */
 const RECIPE_ENTRIES: readonly (Entry & { recipe: string })[] = [
   { recipe: "home", path: "/home", title: "Home", Icon: HomeIcon },
+  { recipe: "solar", path: "/solar", title: "Solar", Icon: SolarIcon },
   { recipe: "plant", path: "/plant", title: "Plant", Icon: PlantIcon },
   { recipe: "heatpump", path: "/heatpump", title: "Heat pump", Icon: HeatPumpIcon },
 ];
 
 export const SITE_ENTRIES: readonly Entry[] = [
   { path: "/devices", title: "Devices", Icon: DevicesIcon },
+  { path: "/alerts", title: "Alerts", Icon: AlertsIcon },
   { path: "/health", title: "Health", Icon: HealthIcon },
 ];
 
