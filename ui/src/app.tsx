@@ -11,13 +11,13 @@ import { IncidentDrawer } from "./incidents/IncidentDrawer";
 import { Link } from "./parts/Link";
 import { later } from "./parts/later";
 import { PlantPage } from "./plant/PlantPage";
-import { recipeEntries, SITE_ENTRIES } from "./shell/entries";
+import { recipeEntries, shownPath, SITE_ENTRIES } from "./shell/entries";
 import { Keys } from "./shell/Keys";
 import { PageHead } from "./shell/PageHead";
 import { Rail } from "./shell/Rail";
 import { SolarPage } from "./solar/SolarPage";
 import { sites } from "./state/catalogue";
-import { decoded, navigate, openedIncident, pagePath, path } from "./state/route";
+import { decoded, navigate, openedIncident, path } from "./state/route";
 
 const AlertsPage = later(async () => (await import("./alerts/AlertsPage")).AlertsPage, 240);
 
@@ -32,7 +32,7 @@ export function App() {
       <main id="content" tabIndex={-1}>
         <Page />
       </main>
-      <IncidentDrawer otherwise={belowIncident()} />
+      <IncidentDrawer />
       <Keys />
     </>
   );
@@ -47,14 +47,8 @@ function useHomeAddress(): void {
   }, [isRoot, first]);
 }
 
-/** Below an incident that a link opened stands the page that lists it. */
-function belowIncident(): string {
-  const hasSolar = recipeEntries(sites.value).some((entry) => entry.path === "/solar");
-  return hasSolar ? "/solar" : "/alerts";
-}
-
 function Page() {
-  const at = (pagePath.value ?? belowIncident()).replace(/\/+$/, "") || "/";
+  const at = shownPath.value.replace(/\/+$/, "") || "/";
   const title = openedIncident.value === null ? titleFor(at) : "Incident";
   useEffect(() => {
     document.title = `${title} · Wattscope`;

@@ -5,7 +5,7 @@ import type { Fleet, FleetDevice } from "../src/api/fleet";
 import { formatMoney } from "../src/format/money";
 import { setLocale } from "../src/format/number";
 import { cellAt, layoutMap, neighbourOf } from "../src/solar/mapLayout";
-import { groupsOf, matches, type Parent, rankByLoss } from "../src/solar/order";
+import { groupsOf, matches, type Parent, rankByLoss, sharedStart } from "../src/solar/order";
 import { deviceWords, lossWords, verdictOf } from "../src/solar/words";
 
 setLocale("en-GB");
@@ -211,4 +211,12 @@ test("a device is told in one line", () => {
     "below expected, 120\u202fW of 200\u202fW expected, less power than expected, " +
       "loses 400\u202fWh and 0.12\u202f€ a day",
   );
+});
+
+test("what all names begin with is left out of a map", () => {
+  assert.equal(sharedStart(["Panel 0001", "Panel 0012"]), 6);
+  assert.equal(sharedStart(["inverter-a", "panel-a"]), 0);
+  assert.equal(sharedStart(["row_1", "row_1"]), 4);
+  assert.equal(sharedStart(["a b ", "a b c"]), 0);
+  assert.equal(sharedStart(["one"]), 0);
 });

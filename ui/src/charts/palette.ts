@@ -2,6 +2,7 @@
 
 export type Role =
   | "solar"
+  | "solar-fill"
   | "grid-in"
   | "grid-out"
   | "battery"

@@ -18,6 +18,7 @@ import { RangeControl } from "../shell/RangeControl";
 import { nowMs, serverNow } from "../state/clock";
 import { shown, showsNow, showZoom } from "../state/view";
 import { DEVICE_REFRESH_S, deviceAgeS, isSilent } from "./age";
+import { shownWords } from "./chartWords";
 import { DaySpark } from "./DaySpark";
 import { QuantityChart } from "./QuantityChart";
 import { KIND_WORDS, mainValue } from "./tree";
@@ -87,6 +88,7 @@ function Shown({ device }: { device: Device }) {
           quantity={power.name}
           title="Power against expected"
           testId="expected-chart"
+          when={shownWords()}
           goesOn={showsNow.value}
           onZoom={showZoom}
         />

@@ -15,7 +15,6 @@ import { type Lines, linesOfChart } from "../devices/lines";
 import { formatValue } from "../format/number";
 import { instantFields } from "../format/period";
 import type { Table } from "../format/table";
-import { spanInWords } from "../format/time";
 import { ChartCard } from "../parts/ChartCard";
 import { Legend, type LegendEntry } from "../parts/Legend";
 import { Failed, Nothing, Waiting } from "../parts/States";
@@ -40,6 +39,8 @@ interface Props {
   quantity: string;
   title: string;
   testId: string;
+  /** The span in words. */
+  when: string;
   /** Whether values are still to come. */
   goesOn: boolean;
   onZoom: (span: Span | null) => void;
@@ -81,7 +82,7 @@ export function EvidenceChart(props: Props) {
   return (
     <ChartCard
       title={title}
-      aside={spanInWords(span.start, span.end, zone.value)}
+      aside={props.when}
       testId={testId}
       fileName={`wattscope-${device.id}-evidence-${new Date(span.start).toISOString().slice(0, 10)}`.replace(
         /[^A-Za-z0-9._-]+/g,

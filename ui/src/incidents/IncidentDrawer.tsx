@@ -6,6 +6,7 @@ import type { Incident } from "../api/alerting";
 import { useFetched } from "../api/fetching";
 import { later } from "../parts/later";
 import { Failed, Waiting } from "../parts/States";
+import { shownPath } from "../shell/entries";
 import { CloseIcon } from "../shell/icons";
 import { useReloadOnChange } from "../state/changes";
 import { closeIncident, openedIncident } from "../state/route";
@@ -13,18 +14,17 @@ import { closeIncident, openedIncident } from "../state/route";
 const IncidentView = later(async () => (await import("./IncidentView")).IncidentView, 420);
 const REFRESH_MS = 30_000;
 
-/** @param otherwise the page that is below an incident which a link opened */
-export function IncidentDrawer({ otherwise }: { otherwise: string }) {
+export function IncidentDrawer() {
   const id = openedIncident.value;
-  return id === null ? null : <Drawer key={id} id={id} otherwise={otherwise} />;
+  return id === null ? null : <Drawer key={id} id={id} />;
 }
 
-function Drawer({ id, otherwise }: { id: string; otherwise: string }) {
+function Drawer({ id }: { id: string }) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     dialog.current?.showModal();
   }, []);
-  const close = () => closeIncident(otherwise);
+  const close = () => closeIncident(shownPath.peek());
   return (
     <dialog
       ref={dialog}

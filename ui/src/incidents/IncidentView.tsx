@@ -7,6 +7,7 @@ import { useFetched } from "../api/fetching";
 import type { Device } from "../api/types";
 import { mainValue } from "../devices/tree";
 import { formatShare } from "../format/number";
+import { spanInWords } from "../format/time";
 import { Card } from "../parts/Card";
 import { Link } from "../parts/Link";
 import { Waiting } from "../parts/States";
@@ -17,7 +18,7 @@ import { Acts } from "./Acts";
 import { EvidenceChart } from "./EvidenceChart";
 import { FindingsTable } from "./FindingsTable";
 import { SeverityMark } from "./SeverityMark";
-import { evidenceSpan } from "./span";
+import { daysInWords, evidenceSpan } from "./span";
 import { capital, costWords, stateWords, whenWords } from "./words";
 
 export function IncidentView({ incident }: { incident: Incident }) {
@@ -92,6 +93,7 @@ function Evidence({ incident }: { incident: Incident }) {
       quantity={quantity}
       title="Evidence"
       testId="evidence"
+      when={zoomed === null ? daysInWords(whole, zone.value) : spanInWords(zoomed.start, zoomed.end, zone.value)}
       goesOn={incident.end === null}
       onZoom={(span) => setZoomed(span === null ? null : within(span, whole))}
     />

@@ -1,6 +1,7 @@
 /** Which time the evidence of an incident is shown for. Pure. */
 
 import type { Incident } from "../api/alerting";
+import { dayOf } from "../format/time";
 import { addDays, instantOf, localDateOf } from "../format/zone";
 
 const HOUR_MS = 3_600_000;
@@ -19,4 +20,11 @@ export function evidenceSpan(
     start: instantOf(from, zone),
     end: instantOf(addDays(localDateOf(end, zone), 1), zone),
   };
+}
+
+/** "Wed 25 Nov – Thu 26 Nov" for whole days, the last of which ends at the end. */
+export function daysInWords(span: { start: number; end: number }, zone: string): string {
+  const first = dayOf(span.start, zone);
+  const last = dayOf(span.end - 1, zone);
+  return first === last ? first : `${first} – ${last}`;
 }

@@ -1,15 +1,15 @@
 /** The navigation: a rail at the left of a desktop, tabs at the bottom of a phone. */
 
 import { sites } from "../state/catalogue";
-import { addressOf, pagePath, query } from "../state/route";
+import { addressOf, query } from "../state/route";
 import { nextTheme, theme } from "../state/theme";
 import { Link } from "../parts/Link";
-import { type Entry, recipeEntries, SITE_ENTRIES } from "./entries";
+import { type Entry, recipeEntries, shownPath, SITE_ENTRIES } from "./entries";
 import { KeysIcon, MoonIcon, ScreenIcon, SunIcon } from "./icons";
 import { isKeysOpen } from "./Keys";
 
 function EntryLink({ entry }: { entry: Entry }) {
-  const at = pagePath.value ?? "";
+  const at = shownPath.value;
   const isCurrent = at === entry.path || at.startsWith(`${entry.path}/`);
   return (
     <Link

@@ -1,8 +1,11 @@
 /** The entries of the navigation: one per recipe in use that has a page, then what every site has. */
 
+import { computed } from "@preact/signals";
 import type { FunctionComponent } from "preact";
 
 import type { Site } from "../api/types";
+import { sites } from "../state/catalogue";
+import { pagePath } from "../state/route";
 import {
   AlertsIcon,
   DevicesIcon,
@@ -34,8 +37,15 @@ export const SITE_ENTRIES: readonly Entry[] = [
 ];
 
 /** Before the sites are known, every recipe's page is offered: an address must not lead nowhere. */
-export function recipeEntries(sites: readonly Site[] | null): readonly Entry[] {
-  if (sites === null || sites.length === 0) return RECIPE_ENTRIES;
-  const inUse = new Set(sites.flatMap((site) => site.recipes));
+export function recipeEntries(known: readonly Site[] | null): readonly Entry[] {
+  if (known === null || known.length === 0) return RECIPE_ENTRIES;
+  const inUse = new Set(known.flatMap((site) => site.recipes));
   return RECIPE_ENTRIES.filter((entry) => inUse.has(entry.recipe));
 }
+
+/** The page that is shown; below an incident that a link opened, the one that lists it. */
+export const shownPath = computed(() => {
+  if (pagePath.value !== null) return pagePath.value;
+  const hasSolar = recipeEntries(sites.value).some((entry) => entry.path === "/solar");
+  return hasSolar ? "/solar" : "/alerts";
+});

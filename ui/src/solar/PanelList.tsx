@@ -154,7 +154,7 @@ function Row({ one, fleet, parent }: { one: FleetDevice; fleet: Fleet; parent: s
         <DayOf one={one} asOf={fleet.as_of} />
       </span>
       <span class="number panel-lost">
-        {!isLosing ? UNKNOWN : hasPrice ? formatMoney(one.lost_money_per_day, fleet.currency) : energy}
+        {!isLosing ? <span class="muted">{UNKNOWN}</span> : hasPrice ? formatMoney(one.lost_money_per_day, fleet.currency) : energy}
         <small>{isLosing && hasPrice ? energy : "\u00a0"}</small>
       </span>
     </Link>

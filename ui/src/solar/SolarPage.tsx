@@ -8,7 +8,7 @@ import { Failed, Nothing, Waiting } from "../parts/States";
 import { PageHead } from "../shell/PageHead";
 import { devices, site, today } from "../state/catalogue";
 import { useReloadOnChange } from "../state/changes";
-import { addressOf, navigate, pagePath, query } from "../state/route";
+import { addressOf, navigate, query } from "../state/route";
 import { type Filter, isFilter } from "./order";
 import { PanelList } from "./PanelList";
 import { PanelMap } from "./PanelMap";
@@ -66,7 +66,7 @@ function Shown({ fleet }: { fleet: Fleet }) {
   const text = query.value.get("find") ?? "";
   const show = (fields: Record<string, string | null>) => {
     const kept = Object.fromEntries(query.value);
-    navigate(addressOf(pagePath.value ?? "/solar", { ...kept, ...fields }), { replace: true });
+    navigate(addressOf("/solar", { ...kept, ...fields }), { replace: true });
   };
   return (
     <>

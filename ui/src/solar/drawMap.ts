@@ -3,7 +3,9 @@
 import type { PanelState } from "../api/fleet";
 import { colourOf, fade, type Role } from "../charts/palette";
 import { formatShare } from "../format/number";
+import { isDark } from "../state/theme";
 import { type Cell, type MapLayout, NAMED_FROM_PX } from "./mapLayout";
+import { sharedStart } from "./order";
 
 const ROLES: Record<PanelState, Role> = {
   ok: "solar",
@@ -15,7 +17,9 @@ const ROLES: Record<PanelState, Role> = {
 };
 /** A cell that a filter leaves out. */
 const FAINT = 0.16;
-const TINT = 0.34;
+const TINT = 0.42;
+/** Small cells that are well stand back behind those that are not. */
+const CALM = 0.55;
 
 interface Brush {
   context: CanvasRenderingContext2D;
@@ -25,7 +29,14 @@ interface Brush {
   edge: string;
   ink: string;
   card: string;
+  /** Of cells that are as expected. */
+  well: string;
+  wellEdge: string;
+  /** Of cells that are below it. */
+  low: string;
   font: string;
+  /** How much of each name is left out, for all begin with it. */
+  shared: number;
 }
 
 /** @param isShown whether a device passes the filter; the others are drawn faintly */
@@ -50,7 +61,12 @@ export function drawMap(
     edge: colourOf("hatch"),
     ink: colourOf("ink"),
     card: colourOf("card"),
+    well: fade(colourOf("solar-fill"), layout.size < NAMED_FROM_PX ? CALM : TINT),
+    low: fade(colourOf("warn"), layout.size < NAMED_FROM_PX ? 1 : TINT),
+    // On a dark card the bright edges of thousands would outshine everything.
+    wellEdge: fade(colourOf("solar"), isDark.peek() ? CALM : 1),
     font,
+    shared: sharedStart(layout.cells.map((cell) => cell.device.name)),
   };
   context.font = `600 11px ${font}`;
   context.textBaseline = "top";
@@ -78,11 +94,11 @@ function drawCell(brush: Brush, cell: Cell): void {
   const line = size >= 20 ? 1.5 : 1;
   context.lineWidth = line;
   if (state === "stale") return drawSilent(brush, cell, line);
-  context.fillStyle = brush.room;
+  context.fillStyle = size >= NAMED_FROM_PX ? brush.card : brush.room;
   context.fillRect(x, y, size, size);
   if (state === "ok" || state === "low") {
     const level = performance === null ? 1 : Math.min(1, Math.max(0, performance));
-    drawLevel(brush, x, y, level, colour);
+    drawLevel(brush, x, y, level, state === "ok" ? brush.well : brush.low);
   } else if (state === "fault") {
     context.fillStyle = size >= NAMED_FROM_PX ? fade(colour, TINT / 2) : colour;
     context.fillRect(x, y, size, size);
@@ -91,7 +107,7 @@ function drawCell(brush: Brush, cell: Cell): void {
     const dot = Math.max(2, Math.round(size / 5));
     context.fillRect(x + (size - dot) / 2, y + (size - dot) / 2, dot, dot);
   }
-  context.strokeStyle = state === "night" || state === "unknown" ? brush.edge : colour;
+  context.strokeStyle = state === "ok" ? brush.wellEdge : isAsleep(state) ? brush.edge : colour;
   context.strokeRect(x + line / 2, y + line / 2, size - line, size - line);
   if (state === "fault") drawCross(brush, x, y, colour);
   if (state === "low") drawCorner(brush, x, y, colour);
@@ -102,12 +118,12 @@ function drawCell(brush: Brush, cell: Cell): void {
 function drawLevel(brush: Brush, x: number, y: number, level: number, colour: string): void {
   const { context, size } = brush;
   const height = Math.round(size * level);
-  const hasWords = size >= NAMED_FROM_PX;
-  context.fillStyle = hasWords ? fade(colour, TINT) : colour;
-  context.fillRect(x, y + size - height, size, height);
-  if (!hasWords) return;
   context.fillStyle = colour;
-  context.fillRect(x, y + size - height, size, 2);
+  context.fillRect(x, y + size - height, size, height);
+}
+
+function isAsleep(state: PanelState): boolean {
+  return state === "night" || state === "unknown";
 }
 
 /** An empty frame of dashes. */
@@ -155,7 +171,7 @@ function drawWords(brush: Brush, cell: Cell): void {
   const { device, x, y } = cell;
   context.fillStyle = ink;
   context.font = `11px ${font}`;
-  context.fillText(fit(context, device.name, size - 26), x + 7, y + 7);
+  context.fillText(fit(context, device.name.slice(brush.shared), size - 26), x + 7, y + 7);
   if (device.performance === null) return;
   context.font = `700 ${size >= 68 ? 17 : 13}px ${font}`;
   context.textBaseline = "bottom";

@@ -59,8 +59,7 @@ function place(groups: readonly Group[], width: number, size: number): MapLayout
   let rowHeight = 0;
   for (const { label, devices } of groups) {
     const count = devices.length;
-    const square = Math.ceil(Math.sqrt(count * ASPECT));
-    const columns = Math.min(mostColumns, count, groups.length === 1 ? mostColumns : square);
+    const columns = columnsOf(count, mostColumns, groups.length === 1);
     const labelWidth =
       label === null ? 0 : Math.min(MOST_LABEL_PX, width, label.length * LETTER_PX);
     const blockWidth = Math.max(columns * pitch - gap, labelWidth);
@@ -83,6 +82,15 @@ function place(groups: readonly Group[], width: number, size: number): MapLayout
   }
   layout.height = top + rowHeight;
   return layout;
+}
+
+/** Columns of a block that is wider than high; one beside which no other fits has the whole width. */
+function columnsOf(count: number, most: number, isAlone: boolean): number {
+  const wanted = Math.ceil(Math.sqrt(count * ASPECT));
+  const hasRow = isAlone || wanted * 2 >= most;
+  // Rows are filled evenly, so that the last one is not nearly empty.
+  const rows = Math.ceil(count / Math.min(most, hasRow ? most : wanted));
+  return Math.min(most, isAlone ? count : Math.ceil(count / rows));
 }
 
 /** The number of the cell under a point, or near it by less than `reach`; -1 for none. */

@@ -88,3 +88,15 @@ function groupBy(
   }
   return groups;
 }
+
+/** What all names begin with, up to the end of a word: it says nothing on a map. */
+export function sharedStart(names: readonly string[]): number {
+  const first = names[0] ?? "";
+  let length = first.length;
+  for (const name of names) {
+    while (length > 0 && !name.startsWith(first.slice(0, length))) length -= 1;
+  }
+  // The last separator within it; a name is never cut to nothing.
+  const cut = Math.max(...[" ", "-", "_", "."].map((one) => first.slice(0, length).lastIndexOf(one))) + 1;
+  return names.some((name) => name.length <= cut) ? 0 : cut;
+}
