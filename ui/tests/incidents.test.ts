@@ -161,14 +161,13 @@ const LINES: Lines = {
 
 test("the table puts the means of the device beside what was expected", () => {
   const expected: Expected = {
-    quantity: "active_power_w",
     unit: "W",
     times: [iso(0), iso(10), iso(20), iso(30)],
     low: [1, 1, null, 1],
     expected: [2, 2, null, 2],
     high: [3, 3, null, 3],
     peers: [[4, 4, 4, 4]],
-    method: "",
+    method: "irradiance",
   };
   assert.deepEqual(
     evidenceRows(LINES, expected).map((row) => row.cells),

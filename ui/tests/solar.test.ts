@@ -85,17 +85,26 @@ test("one that loses is one, and without a price it is energy alone", () => {
 });
 
 test("all well, night, silence and what nobody can judge have their own words", () => {
-  assert.equal(verdictOf(fleetOf(many(3))).strong, "All 3 panels make what they should.");
+  assert.equal(verdictOf(fleetOf(many(3))).strong, "All 3 panels give what they should.");
   assert.equal(verdictOf(fleetOf(many(3))).rest, "98\u202f% of what is expected at this moment.");
   const asleep = many(3).map((one) => ({ ...one, state: "night" as const, performance: null }));
   const night = verdictOf(fleetOf(asleep, { is_day: false }));
   assert.deepEqual([night.mood, night.strong], ["quiet", "Night, and all 3 panels were well."]);
   const silent = many(2).map((one) => ({ ...one, state: "stale" as const }));
   assert.equal(verdictOf(fleetOf(silent)).strong, "All 2 panels are silent.");
-  const unknown = many(2).map((one) => ({ ...one, state: "unknown" as const, expected_w: null }));
-  assert.match(verdictOf(fleetOf(unknown)).rest, /latitude and longitude/);
+  const unheard = many(2).map((one) => ({ ...one, state: "unknown" as const }));
+  assert.equal(verdictOf(fleetOf(unheard)).strong, "All 2 panels have yet to say anything.");
+  const unjudged = fleetOf(many(2));
+  unjudged.summary.expected_w = null;
+  assert.match(verdictOf(unjudged).rest, /latitude and longitude/);
   const one = verdictOf(fleetOf([...many(2), panel("q", { state: "stale" })]));
   assert.deepEqual([one.mood, one.strong], ["bad", "1 of 3 panels is silent."]);
+});
+
+test("what gives less and costs nothing that is known is told as that", () => {
+  const verdict = verdictOf(fleetOf([panel("a", { state: "low" }), ...many(2)]));
+  assert.equal(verdict.strong, "1 of 3 panels gives less than expected.");
+  assert.equal(verdict.rest, "What it costs is not known yet.");
 });
 
 test("a loss at night is told with the reason why nothing new is judged", () => {

@@ -20,7 +20,7 @@ import { mattersOf, rankHistory } from "./matters";
 const REFRESH_MS = 60_000;
 const MOST = 500;
 const ROW_PX = 60;
-const NARROW_ROW_PX = 104;
+const NARROW_ROW_PX = 140;
 
 export function HistoryCard({ alerts }: { alerts: readonly Alert[] }) {
   const fetched = useFetched<IncidentList>(

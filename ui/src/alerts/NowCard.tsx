@@ -17,7 +17,7 @@ import { Deliveries } from "./Deliveries";
 import { type Matter, needsPerson, rankMatters } from "./matters";
 
 const ROW_PX = 92;
-const NARROW_ROW_PX = 168;
+const NARROW_ROW_PX = 210;
 
 export function NowCard({ matters }: { matters: readonly Matter[] }) {
   const open = rankMatters(matters.filter(needsPerson));

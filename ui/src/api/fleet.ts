@@ -10,7 +10,7 @@ export interface FleetDevice {
   rating_w: number | null;
   power_w: number | null;
   expected_w: number | null;
-  /** Power over what is expected; null at night and where nothing is expected. */
+  /** Share of what was expected over the last hours of light; null where nothing was. */
   performance: number | null;
   state: PanelState;
   age_s: number | null;
@@ -43,15 +43,16 @@ export interface Fleet {
   summary: FleetSummary;
 }
 
-/** What a device should have made, with the band that is still usual, and what its peers made. */
+export type ExpectedMethod = "irradiance" | "clear_sky" | "none";
+
+/** What a device should have given, with the band that is still usual, and what its peers gave. */
 export interface Expected {
-  quantity: string;
   unit: string;
   times: string[];
   low: (number | null)[];
   expected: (number | null)[];
   high: (number | null)[];
   peers: (number | null)[][];
-  /** How it was found, in words. */
-  method: string;
+  /** Where it comes from; "none" where too little is known, and all values are null. */
+  method: ExpectedMethod;
 }

@@ -5,7 +5,7 @@ import { useMemo, useRef, useState } from "preact/hooks";
 import type { Finding } from "../api/alerting";
 import { apiPath } from "../api/client";
 import { useFetched } from "../api/fetching";
-import type { Expected } from "../api/fleet";
+import type { Expected, ExpectedMethod } from "../api/fleet";
 import type { Device, QuantityChart } from "../api/types";
 import { refreshMs, useLastFor, usePixels } from "../charts/asking";
 import type { ChartLine } from "../charts/options";
@@ -29,6 +29,13 @@ const EDGE = 0.35;
 const PEER = 0.4;
 /** A point of the expectation for so many pixels. */
 const PIXELS_A_POINT = 3;
+/** What may be the power of a panel or inverter, as the server chooses it. */
+const POWERS = ["active_power_w", "production_power_w", "dc_power_w"];
+const METHOD_WORDS: Record<ExpectedMethod, string> = {
+  irradiance: "of the light and the temperature that were measured, and of what it used to give",
+  clear_sky: "of a clear sky, and of what it used to give; under clouds it is an upper bound",
+  none: "",
+};
 const NO_LINES: Lines = { times: [], mean: [], low: [], high: [], count: [], gaps: [] };
 
 interface Props {
@@ -60,9 +67,11 @@ export function EvidenceChart(props: Props) {
       : apiPath(`${base}/expected`, { ...instants, points: Math.ceil(pixels / PIXELS_A_POINT) }),
     every,
   );
-  const expected = expectation.answer;
-  const isAnswered = expected !== null || expectation.error !== null;
-  const quantity = expected?.quantity ?? props.quantity;
+  const isAnswered = expectation.answer !== null || expectation.error !== null;
+  const power = POWERS.find((name) => device.quantities.some((one) => one.name === name));
+  const isTold = expectation.answer?.expected.some((one) => one !== null) ?? false;
+  const expected = isTold && power !== undefined ? expectation.answer : null;
+  const quantity = (expected === null ? undefined : power) ?? props.quantity;
   const unit = expected?.unit ?? device.quantities.find((one) => one.name === quantity)?.unit ?? "W";
   const fetched = useFetched<QuantityChart>(
     pixels === null || !isAnswered
@@ -126,7 +135,7 @@ export function EvidenceChart(props: Props) {
           ? isAnswered
             ? "What to expect of it is not known, so its values stand alone."
             : "\u00a0"
-          : `Expected: ${expected.method}`}
+          : `Expected: ${METHOD_WORDS[expected.method] ?? expected.method}.`}
       </p>
     </ChartCard>
   );

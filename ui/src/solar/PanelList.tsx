@@ -13,7 +13,15 @@ import { LongList } from "../parts/LongList";
 import { Nothing } from "../parts/States";
 import { devices } from "../state/catalogue";
 import { addressOfDevice } from "./addressOfDevice";
-import { countStates, type Filter, matches, rankByLoss, STATES } from "./order";
+import {
+  countLosing,
+  countStates,
+  type Filter,
+  isLosing,
+  matches,
+  rankByLoss,
+  STATES,
+} from "./order";
 import { StateMark } from "./StateMark";
 import { nounOf, STATE_WORDS } from "./words";
 
@@ -80,7 +88,10 @@ export function PanelList({ fleet, filter, text, onFilter, onText }: Props) {
           <div class="panel-head" aria-hidden="true">
             <span>{noun}</span>
             <span>state</span>
-            <span>power against expected</span>
+            <span class="against-head">
+              <span>power now</span>
+              <span>against expected</span>
+            </span>
             <span>24 h</span>
             <span class="number">lost a day</span>
           </div>
@@ -106,7 +117,7 @@ interface FilterProps {
 
 function FilterButtons({ fleet, filter, onFilter }: FilterProps) {
   const count = countStates(fleet.devices);
-  const losing = fleet.devices.filter((one) => one.lost_kwh_per_day > 0).length;
+  const losing = countLosing(fleet.devices);
   const choices: { key: Filter; words: string; count: number }[] = [
     { key: "all", words: "all", count: fleet.devices.length },
     { key: "losing", words: "loses", count: losing },
@@ -133,7 +144,7 @@ function FilterButtons({ fleet, filter, onFilter }: FilterProps) {
 }
 
 function Row({ one, fleet, parent }: { one: FleetDevice; fleet: Fleet; parent: string | null }) {
-  const isLosing = one.lost_kwh_per_day > 0;
+  const loses = isLosing(one);
   const hasPrice = one.lost_money_per_day !== null && fleet.currency !== null;
   const energy = formatValue(one.lost_kwh_per_day * 1000, "Wh");
   return (
@@ -154,8 +165,8 @@ function Row({ one, fleet, parent }: { one: FleetDevice; fleet: Fleet; parent: s
         <DayOf one={one} asOf={fleet.as_of} />
       </span>
       <span class="number panel-lost">
-        {!isLosing ? <span class="muted">{UNKNOWN}</span> : hasPrice ? formatMoney(one.lost_money_per_day, fleet.currency) : energy}
-        <small>{isLosing && hasPrice ? energy : "\u00a0"}</small>
+        {!loses ? <span class="muted">{UNKNOWN}</span> : hasPrice ? formatMoney(one.lost_money_per_day, fleet.currency) : energy}
+        <small>{loses && hasPrice ? energy : "\u00a0"}</small>
       </span>
     </Link>
   );
@@ -166,17 +177,19 @@ function ageWords(one: FleetDevice): string {
   return one.state === "stale" ? `for ${formatAge(one.age_s)}` : `${formatAge(one.age_s)} ago`;
 }
 
-/** Power as a bar on the way to what is expected, which is the mark at its end. */
+/** Power now; below it the share of what was expected, on the way to the mark that is all of it. */
 function Against({ one }: { one: FleetDevice }) {
   const share = one.performance;
   return (
     <span class="against">
       <span>
-        <b class="number">{formatValue(one.power_w, "W")}</b>
-        <small class="number">
-          {share === null ? "" : formatShare(share)}
-          {one.expected_w !== null && ` of ${formatValue(one.expected_w, "W")}`}
-        </small>
+        <span class="number">
+          <b>{formatValue(one.power_w, "W")}</b>
+          {one.expected_w !== null && (
+            <span class="muted small"> of {formatValue(one.expected_w, "W")}</span>
+          )}
+        </span>
+        <b class="number">{share === null ? "" : formatShare(share)}</b>
       </span>
       <span class="against-bar" aria-hidden="true">
         {share !== null && (

@@ -43,7 +43,7 @@ export function PanelMap({ fleet, filter, text }: Props) {
   return (
     <Card
       title="Map"
-      aside={`how full a cell is: power against expected, ${clockOf(Date.parse(fleet.as_of), zone.value)}`}
+      aside={`${fleet.is_day ? "how full a cell is: its share of what is expected" : "a corner marks what loses by day"}, ${clockOf(Date.parse(fleet.as_of), zone.value)}`}
       testId="map"
     >
       <ul class="map-legend">

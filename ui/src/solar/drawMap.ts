@@ -20,6 +20,7 @@ const FAINT = 0.16;
 const TINT = 0.42;
 /** Small cells that are well stand back behind those that are not. */
 const CALM = 0.55;
+const DASHED_FROM_PX = 17;
 
 interface Brush {
   context: CanvasRenderingContext2D;
@@ -110,7 +111,9 @@ function drawCell(brush: Brush, cell: Cell): void {
   context.strokeStyle = state === "ok" ? brush.wellEdge : isAsleep(state) ? brush.edge : colour;
   context.strokeRect(x + line / 2, y + line / 2, size - line, size - line);
   if (state === "fault") drawCross(brush, x, y, colour);
-  if (state === "low") drawCorner(brush, x, y, colour);
+  // At night a corner is all that tells who loses by day.
+  if (state === "low" || (state === "night" && cell.device.lost_kwh_per_day > 0))
+    drawCorner(brush, x, y, brush.colours.low);
   if (size >= NAMED_FROM_PX) drawWords(brush, cell);
 }
 
@@ -131,7 +134,8 @@ function drawSilent(brush: Brush, cell: Cell, line: number): void {
   const { context, size } = brush;
   const dash = Math.max(2, size / 6);
   context.strokeStyle = brush.colours.stale;
-  context.setLineDash([dash, dash]);
+  // Dashes of a speck would be dots: there an empty frame says it.
+  if (size >= DASHED_FROM_PX) context.setLineDash([dash, dash]);
   context.strokeRect(cell.x + line / 2, cell.y + line / 2, size - line, size - line);
   context.setLineDash([]);
   if (size >= NAMED_FROM_PX) drawWords(brush, cell);

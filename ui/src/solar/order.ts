@@ -18,13 +18,21 @@ export function countStates(devices: readonly FleetDevice[]): Record<PanelState,
   return count;
 }
 
+export function isLosing(one: FleetDevice): boolean {
+  return one.lost_kwh_per_day > 0;
+}
+
+export function countLosing(devices: readonly FleetDevice[]): number {
+  return devices.reduce((count, one) => count + Number(isLosing(one)), 0);
+}
+
 export function isFilter(text: string | null): text is Filter {
   return text === "all" || text === "losing" || STATES.includes(text as PanelState);
 }
 
 export function matches(one: FleetDevice, filter: Filter, text: string): boolean {
   const isWanted =
-    filter === "all" || (filter === "losing" ? one.lost_kwh_per_day > 0 : one.state === filter);
+    filter === "all" || (filter === "losing" ? isLosing(one) : one.state === filter);
   if (!isWanted || text === "") return isWanted;
   return `${one.name} ${one.id} ${one.parent ?? ""} ${one.cause ?? ""}`
     .toLowerCase()

@@ -3,13 +3,13 @@
 import type { Fleet, FleetDevice, PanelState } from "../api/fleet";
 import { formatMoney } from "../format/money";
 import { formatCount, formatShare, formatValue } from "../format/number";
-import { countStates } from "./order";
+import { countLosing, countStates, rankByLoss } from "./order";
 
 export const STATE_WORDS: Record<PanelState, string> = {
   fault: "fault",
   low: "below expected",
   stale: "silent",
-  unknown: "not judged",
+  unknown: "never heard",
   ok: "as expected",
   night: "night",
 };
@@ -42,68 +42,74 @@ export function verdictOf(fleet: Fleet): Verdict {
   const noun = nounOf(devices);
   const count = countStates(devices);
   const all = `${formatCount(summary.n)} ${plural(noun, summary.n)}`;
-  const rests = fleet.is_day ? [] : ["It is night: the next judgement comes with the sun."];
-  if (count.stale === summary.n)
+  const of = (some: number, one: string, more: string) =>
+    `${formatCount(some)} of ${all} ${some === 1 ? one : more}`;
+  const night = fleet.is_day ? "" : "It is night: the next judgement comes with the sun.";
+  if (count.stale + count.unknown === summary.n) return silenceOf(fleet, noun, all);
+  const silent = count.stale > 0 ? `${formatCount(count.stale)} ${are(count.stale)} silent.` : "";
+  const losing = countLosing(devices);
+  if (losing > 0) {
+    const loss = lossWords(summary.lost_kwh_per_day, summary.lost_money_per_day, currency);
     return {
       mood: "bad",
-      strong: summary.n === 1 ? `The ${noun} is silent.` : `All ${all} are silent.`,
-      rest: "What they make now is not known. Health shows how far their readings come.",
-    };
-  const silent =
-    count.stale > 0 ? [`${formatCount(count.stale)} ${count.stale === 1 ? "is" : "are"} silent.`] : [];
-  if (summary.n_losing > 0) {
-    const verb = summary.n_losing === 1 ? "loses" : "lose";
-    return {
-      mood: "bad",
-      strong: `${formatCount(summary.n_losing)} of ${all} ${verb} ${lossWords(summary.lost_kwh_per_day, summary.lost_money_per_day, currency)}.`,
-      rest: [...worstWords(fleet), ...silent, ...rests].join(" "),
+      strong: `${of(losing, "loses", "lose")} ${loss}.`,
+      rest: join(worstWords(devices, losing), silent, night),
     };
   }
-  const troubled = count.fault + count.low;
-  if (troubled > 0 || silent.length > 0) {
+  const low = count.fault + count.low;
+  if (low > 0) {
     return {
       mood: "bad",
-      strong:
-        troubled > 0
-          ? `${formatCount(troubled)} of ${all} ${troubled === 1 ? "makes" : "make"} less than expected.`
-          : `${formatCount(count.stale)} of ${all} ${count.stale === 1 ? "is" : "are"} silent.`,
-      rest: [
-        "What it costs is not known yet.",
-        ...(troubled > 0 ? silent : []),
-        ...rests,
-      ].join(" "),
+      strong: `${of(low, "gives", "give")} less than expected.`,
+      rest: join("What it costs is not known yet.", silent, night),
     };
   }
+  if (count.stale > 0)
+    return { mood: "bad", strong: `${of(count.stale, "is", "are")} silent.`, rest: night };
   if (!fleet.is_day)
-    return { mood: "quiet", strong: `Night, and all ${all} were well.`, rest: rests[0] ?? "" };
-  if (count.unknown === summary.n)
-    return {
-      mood: "quiet",
-      strong: `What the ${plural(noun, summary.n)} should make is not known.`,
-      rest: `Give the site its latitude and longitude, and each ${noun} its rating_w.`,
-    };
-  const { power_w: power, expected_w: expected } = summary;
+    return { mood: "quiet", strong: `Night, and all ${all} were well.`, rest: night };
+  return wellOf(fleet, noun, all);
+}
+
+const are = (count: number) => (count === 1 ? "is" : "are");
+const join = (...sentences: string[]) => sentences.filter((one) => one !== "").join(" ");
+
+function silenceOf(fleet: Fleet, noun: string, all: string): Verdict {
+  const isNew = fleet.devices.every((one) => one.state === "unknown");
+  const who = fleet.summary.n === 1 ? `The ${noun}` : `All ${all}`;
+  const have = fleet.summary.n === 1 ? "has" : "have";
   return {
-    mood: "good",
-    strong: summary.n === 1 ? `The ${noun} makes what it should.` : `All ${all} make what they should.`,
-    rest:
-      power !== null && expected !== null && expected > 0
-        ? `${formatShare(power / expected)} of what is expected at this moment.`
-        : "",
+    mood: "bad",
+    strong: isNew
+      ? `${who} ${have} yet to say anything.`
+      : `${who} ${are(fleet.summary.n)} silent.`,
+    rest: "What they give now is not known. Health shows how far their readings come.",
   };
 }
 
-function worstWords(fleet: Fleet): string[] {
-  const worst = [...fleet.devices].sort(
-    (a, b) =>
-      (b.lost_money_per_day ?? 0) - (a.lost_money_per_day ?? 0) ||
-      b.lost_kwh_per_day - a.lost_kwh_per_day,
-  )[0];
-  if (worst === undefined || worst.lost_kwh_per_day <= 0 || fleet.summary.n_losing < 2) {
-    return worst?.cause == null ? [] : [`${worst.name}: ${worst.cause}.`];
-  }
-  const cause = worst.cause === null ? "" : `: ${worst.cause}`;
-  return [`${worst.name} costs most${cause}.`];
+function wellOf({ summary }: Fleet, noun: string, all: string): Verdict {
+  const { power_w: power, expected_w: expected } = summary;
+  if (expected === null)
+    return {
+      mood: "quiet",
+      strong: `What the ${plural(noun, summary.n)} should give is not known yet.`,
+      rest: `Some days of readings tell it; latitude and longitude of the site and the rating_w of each ${noun} help.`,
+    };
+  const rest =
+    power !== null && expected > 0
+      ? `${formatShare(power / expected)} of what is expected at this moment.`
+      : "";
+  const strong =
+    summary.n === 1 ? `The ${noun} gives what it should.` : `All ${all} give what they should.`;
+  return { mood: "good", strong, rest };
+}
+
+/** Whom to see first. */
+function worstWords(devices: readonly FleetDevice[], losing: number): string {
+  const worst = rankByLoss(devices)[0];
+  if (worst === undefined) return "";
+  if (losing === 1) return worst.cause === null ? "" : `${worst.name}: ${worst.cause}.`;
+  return `${worst.name} costs most${worst.cause === null ? "" : `: ${worst.cause}`}.`;
 }
 
 /** A device in one line, for a pointer that rests on it and for a screen reader. */
