@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PURE = ("core", "compute", "detectors")
+PURE = ("core", "compute", "detectors", "alerts", "incidents")
 
 PLANTS = {
     "a lower floor imports a higher one": {"core/planted.py": "import wattscope.ports"},
@@ -44,6 +44,8 @@ PLANTS = {
     "core looks at the clock": {"core/planted.py": "import time"},
     "compute opens a socket": {"compute/planted.py": "import socket"},
     "compute writes a log": {"compute/planted.py": "import structlog"},
+    "alerts look at the clock": {"alerts/planted.py": "import time"},
+    "incidents ask the database": {"incidents/planted.py": "import sqlalchemy"},
     "a module has no floor": {"planted.py": ""},
 }
 

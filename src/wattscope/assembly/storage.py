@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -24,7 +24,7 @@ from wattscope.ports import Table
 from wattscope.registry.database import Database
 from wattscope.registry.sql_quarantine import SqlQuarantine
 from wattscope.registry.sql_registry import SqlRegistry
-from wattscope.settings import CHUNK_INTERVALS, DeviceSettings, Settings
+from wattscope.settings import CHUNK_INTERVALS, DeviceSettings, Settings, list_array_devices
 from wattscope.stores.duckdb_store import DuckdbStore
 from wattscope.stores.folder import DataFolder
 
@@ -182,8 +182,21 @@ def _register_known(registry: SqlRegistry, settings: Settings) -> None:
     registry.put_site(
         Site(site.id, site.name, site.time_zone, site.currency, site.latitude, site.longitude)
     )
-    for device in settings.devices:
-        registry.put_device(_build_device(device, site.id))
+    known = list_known_devices(settings)
+    registry.put_devices([(_keep_place(one, registry.find_device(one.id)), ()) for one in known])
+
+
+def list_known_devices(settings: Settings) -> list[Device]:
+    """The devices that the settings tell, one by one or as arrays."""
+    told = [_build_device(device, settings.site.id) for device in settings.devices]
+    return told + list_array_devices(settings)
+
+
+def _keep_place(device: Device, older: Device | None) -> Device:
+    """A device of the settings, where its messages have told it to be."""
+    if older is None or device.latitude is not None or device.longitude is not None:
+        return device
+    return replace(device, latitude=older.latitude, longitude=older.longitude)
 
 
 def _build_device(settings: DeviceSettings, site: str) -> Device:
@@ -199,6 +212,10 @@ def _build_device(settings: DeviceSettings, site: str) -> Device:
         is_production=settings.is_production,
         is_direction_swapped=settings.is_direction_swapped,
         rollover_wh=settings.rollover_wh,
+        tilt_deg=settings.tilt_deg,
+        azimuth_deg=settings.azimuth_deg,
+        latitude=settings.latitude,
+        longitude=settings.longitude,
     )
 
 

@@ -19,7 +19,13 @@ import typer
 from wattscope.assembly.history import fill_history, register_meters
 from wattscope.assembly.simulation import build_simulator, move_meter_ports
 from wattscope.assembly.storage import open_storage
-from wattscope.cli.options import DEFAULT_DATA, DataOption, configure_logging, read_recipe
+from wattscope.cli.options import (
+    DEFAULT_DATA,
+    DataOption,
+    configure_logging,
+    parse_length,
+    read_recipe,
+)
 from wattscope.cli.virtual import (
     BaudOption,
     CopiesOption,
@@ -42,8 +48,6 @@ from wattscope.simulate.modbus_bank import Gaps
 from wattscope.simulate.simulator import Simulator, Surroundings
 from wattscope.simulate.site_simulators import ModbusSimulator
 
-_LENGTH = re.compile(r"(\d+)([dhm])")
-_SECONDS = {"d": 86_400, "h": 3600, "m": 60}
 _MOVED = re.compile(r"(\d{1,5})=(\d{1,5})")
 
 
@@ -152,21 +156,6 @@ async def _with_parent(playing: Coroutine[None, None, str]) -> str:
     with contextlib.suppress(asyncio.CancelledError):
         return await task
     return "ended with the process that started it"
-
-
-def parse_length(text: str) -> int:
-    """Seconds of a length such as ``14d``, ``6h`` or ``30m``.
-
-    Raises:
-        SettingsError: Not such a length.
-
-    >>> parse_length("2h")
-    7200
-    """
-    match = _LENGTH.fullmatch(text)
-    if match is None:
-        raise SettingsError([f"length {text!r} is not understood; write 14d, 6h or 30m"])
-    return int(match[1]) * _SECONDS[match[2]]
 
 
 def parse_moves(words: Sequence[str]) -> dict[int, int]:

@@ -17,7 +17,11 @@ class DeviceKind(Enum):
 
     METER = "meter"
     """A meter at the connection to the grid, or a sub-meter below one."""
+    PLANT = "plant"
+    """A group of inverters, or of anything else; it measures nothing itself."""
     INVERTER = "inverter"
+    STRING = "string"
+    """Panels in a row at one input of an inverter; it measures nothing itself."""
     PANEL = "panel"
     BATTERY = "battery"
     HEAT_PUMP = "heat_pump"
@@ -70,6 +74,14 @@ class Device:
     """Whether the device's import register counts export and the other way round."""
     rollover_wh: float | None = None
     """At what its registers of energy begin again at zero [Wh]; None when they never do."""
+    tilt_deg: float | None = None
+    """Of a panel: 0 lies level, 90 stands upright [degrees]; None when not told."""
+    azimuth_deg: float | None = None
+    """Where a panel looks to: 0 north, 90 east, 180 south [degrees]; None when not told."""
+    latitude: float | None = None
+    """Where it is [degrees, north positive]; None: where its site is."""
+    longitude: float | None = None
+    """[degrees, east positive]; None: where its site is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from wattscope.core.errors import StorageError, StorageFullError, TransientError
 from wattscope.registry.names import StoredNames, read_mark, read_names
-from wattscope.registry.schema import SCHEMA_VERSION
+from wattscope.registry.schema import FIRST_MARKED_VERSION, SCHEMA_VERSION
 
 MAX_CHECKED_BYTES = 256_000_000
 """Of a larger file the structure is left to ``wattscope verify``: a start shall not wait for it."""
@@ -38,6 +38,8 @@ class Age(Enum):
 
     CURRENT = "current"
     OLDER = "older"
+    OLDEST = "oldest"
+    """Of a version that had neither a mark of its names nor a copy of them."""
 
 
 def look_into(
@@ -78,8 +80,10 @@ def read_age(connection: sqlite3.Connection, path: Path) -> Age | str:
         return word_damage(fault)
     if noted == second == SCHEMA_VERSION:
         return Age.CURRENT
-    if second == 0 and (noted is None or noted in range(1, SCHEMA_VERSION)):
+    if second == 0 and (noted is None or noted in range(1, FIRST_MARKED_VERSION)):
         # Versions 1 and 2 had only one note; a program that died first has left none.
+        return Age.OLDEST
+    if noted == second and noted in range(FIRST_MARKED_VERSION, SCHEMA_VERSION):
         return Age.OLDER
     if noted == second and isinstance(noted, int) and noted > SCHEMA_VERSION:
         raise StorageError(

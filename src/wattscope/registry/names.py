@@ -119,7 +119,7 @@ def apply_packed(names: Names, packed: Packed) -> None:
                 names[table[1:]].pop(key, None)
         else:
             n_key = _N_KEY[table]
-            names[table].update((row[:n_key], row) for row in rows)
+            names[table].update((row[:n_key], _widen(table, row)) for row in rows)
 
 
 def list_rows(names: Names) -> list[RowChange]:
@@ -158,11 +158,38 @@ def read_names(connection: sqlite3.Connection) -> Names:
         ValueError: A key is there twice.
         sqlite3.Error: The database cannot be read.
     """
+    return _read_columns(connection, _COLUMNS)
+
+
+def read_older_names(connection: sqlite3.Connection) -> Names:
+    """All rows of a database of an older version, with the columns that they had then.
+
+    Raises:
+        ValueError: A key is there twice.
+        sqlite3.Error: The database cannot be read.
+    """
+    present = {
+        table: [name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")]
+        for table in _COLUMNS
+    }
+    return _read_columns(
+        connection,
+        {
+            table: tuple(name for name in names if name in present[table])
+            for table, names in _COLUMNS.items()
+        },
+    )
+
+
+def _read_columns(connection: sqlite3.Connection, wanted: Mapping[str, tuple[str, ...]]) -> Names:
+    """Rows of some columns of each table; a table without any has no rows."""
     names = no_names()
     for table, rows in names.items():
+        if not wanted[table]:
+            continue
         n_key = _N_KEY[table]
         # Our own names of tables and columns.
-        found = connection.execute(f"SELECT {', '.join(_COLUMNS[table])} FROM {table}").fetchall()  # noqa: S608
+        found = connection.execute(f"SELECT {', '.join(wanted[table])} FROM {table}").fetchall()  # noqa: S608
         rows.update((row[:n_key], row) for row in found)
         if len(rows) != len(found):
             raise ValueError(f"a key is twice in {table}")
@@ -212,6 +239,11 @@ def _read_schema(connection: sqlite3.Connection) -> bytes:
     """The definitions of our tables and indices; those that others have made do not count."""
     found = connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
     return repr([one for one in found if one[0] in _DEFINED]).encode(errors="replace")
+
+
+def _widen(table: str, row: Row) -> Row:
+    """A row of an older version with the columns that came later: they come last, and are null."""
+    return row + (None,) * (len(_COLUMNS[table]) - len(row))
 
 
 def _sum_row(table: str, row: Row | None) -> int:

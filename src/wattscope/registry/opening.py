@@ -176,10 +176,10 @@ def _look_to_write(
     if fault is not None:
         return fault
     age = read_age(connection, path)
-    if age is Age.OLDER:
-        if content is not None:
-            return "it is of an older version than its copy"
-        fault = _upgrade(connection)
+    if age is Age.OLDEST and content is not None:
+        return "it is of an older version than its copy"
+    if age in {Age.OLDER, Age.OLDEST}:
+        fault = _upgrade(connection, is_marked=age is Age.OLDER)
         if fault is not None:
             return fault
     elif isinstance(age, str):
@@ -187,10 +187,10 @@ def _look_to_write(
     return look_into(connection, path, is_read_only=False)
 
 
-def _upgrade(connection: sqlite3.Connection) -> str | None:
-    """Bring a sound database up to date."""
+def _upgrade(connection: sqlite3.Connection, *, is_marked: bool) -> str | None:
+    """Bring a sound database up to date; what is wrong with one that is not."""
     try:
-        upgrade_tables(make_engine(connection), connection)
+        upgrade_tables(make_engine(connection), connection, is_marked=is_marked)
     except UNREADABLE as fault:
         return word_damage(fault)
     return None
@@ -198,7 +198,7 @@ def _upgrade(connection: sqlite3.Connection) -> str | None:
 
 def _look_to_read(connection: sqlite3.Connection, path: Path) -> StoredNames | str:
     age = read_age(connection, path)
-    if age is Age.OLDER:
+    if age in {Age.OLDER, Age.OLDEST}:
         raise StorageError(
             f"registry {path} has an older version; start `wattscope run` on it once, which "
             "brings it up to date"

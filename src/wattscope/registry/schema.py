@@ -16,12 +16,17 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised with every change of a table; a newer one than this is refused.
 
 Version 2 added ``devices.rollover_wh`` and ``counter_decisions``; version 3 ``names_mark`` and the
-checksums of ``quarantine``. A column that is added to a table may be null: see ``upgrade``.
+checksums of ``quarantine``; version 4 where devices are and how panels stand. A column that is
+added to a table comes last and may be null: see ``upgrade``, and the rows of ``names``.
 """
+
+FIRST_MARKED_VERSION = 3
+"""From this version on a database has a mark of its names, notes its version twice, and has a
+copy of its names beside it."""
 
 metadata = MetaData()
 
@@ -52,6 +57,10 @@ devices = Table(
     Column("is_production", Boolean, nullable=False),
     Column("is_direction_swapped", Boolean, nullable=False),
     Column("rollover_wh", Float),
+    Column("tilt_deg", Float),
+    Column("azimuth_deg", Float),
+    Column("latitude", Float),
+    Column("longitude", Float),
 )
 
 series = Table(

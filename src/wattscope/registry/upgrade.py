@@ -4,34 +4,61 @@ from __future__ import annotations
 
 import sqlite3
 
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
 
-from wattscope.registry.names import Mark, make_digest, read_names, write_mark
+from wattscope.registry.names import (
+    Mark,
+    make_digest,
+    read_mark,
+    read_names,
+    read_older_names,
+    write_mark,
+)
 from wattscope.registry.rebuild import write_version
 from wattscope.registry.schema import metadata
 from wattscope.registry.shelf_rows import COLUMNS, SELECT, ShelfRow, sum_replay, sum_row
 
 
-def upgrade_tables(engine: Engine, connection: sqlite3.Connection) -> None:
-    """Add what is missing; the new version is noted last, so that a crash leaves the older one."""
-    metadata.create_all(engine)
-    add_missing_columns(engine)
-    write_checksums(connection)
+def upgrade_tables(engine: Engine, connection: sqlite3.Connection, *, is_marked: bool) -> None:
+    """Add what is missing, in one transaction: a crash leaves the older version as it was.
+
+    Args:
+        engine: Over the connection.
+        connection: The database.
+        is_marked: Whether its version has a mark of its names, which is then compared first.
+
+    Raises:
+        ValueError: The names are not those of the mark.
+        sqlite3.Error: The database cannot be read or written.
+    """
+    # The driver begins by itself only before rows change, and definitions do too.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        serial = _check_mark(connection) if is_marked else None
+        with engine.begin() as within:
+            metadata.create_all(within)
+            add_missing_columns(within)
+            if serial is None:
+                write_checksums(connection)
+            write_mark(connection, Mark(serial or 1, make_digest(read_names(connection))))
+            write_version(connection)
+    finally:
+        # Nothing to take back once the block above has committed.
+        connection.rollback()
 
 
-def add_missing_columns(engine: Engine) -> None:
+def add_missing_columns(connection: Connection) -> None:
     """Add the columns that an older version did not have."""
-    present = inspect(engine)
-    with engine.begin() as connection:
-        for table in metadata.sorted_tables:
-            names = {column["name"] for column in present.get_columns(table.name)}
-            for column in table.columns:
-                if column.name not in names:
-                    kind = column.type.compile(engine.dialect)
-                    # Names and types are those of the schema, none comes from outside.
-                    connection.execute(
-                        text(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}")
-                    )
+    present = inspect(connection)
+    for table in metadata.sorted_tables:
+        names = {column["name"] for column in present.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in names:
+                kind = column.type.compile(connection.dialect)
+                # Names and types are those of the schema, none comes from outside.
+                connection.execute(
+                    text(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}")
+                )
 
 
 def write_checksums(connection: sqlite3.Connection) -> None:
@@ -43,9 +70,17 @@ def write_checksums(connection: sqlite3.Connection) -> None:
             "UPDATE quarantine SET crc = ?, replayed_crc = ? WHERE id = ?",
             (sum_row(row), sum_replay(number, row["replayed_at_us"]), number),
         )
-    write_mark(connection, Mark(1, make_digest(read_names(connection))))
-    write_version(connection)
-    connection.commit()
+
+
+def _check_mark(connection: sqlite3.Connection) -> int:
+    """Number of the last change of the names, which are what they were then.
+
+    The new mark is made from what the database says: without this look, damage would become truth.
+    """
+    mark = read_mark(connection)
+    if make_digest(read_older_names(connection)) != mark.digest:
+        raise ValueError("some of its names are damaged")
+    return mark.serial
 
 
 def _read_row(connection: sqlite3.Connection, number: int) -> ShelfRow:

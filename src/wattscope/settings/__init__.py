@@ -4,10 +4,13 @@ Each option has one spelling, one default and one description, all in ``tables``
 an error that names the nearest valid one. Nothing here touches the network.
 """
 
+from wattscope.settings.arrays import list_array_devices
 from wattscope.settings.reading import MAX_FILE_BYTES, load_settings, parse_settings
 from wattscope.settings.tables import (
     CHUNK_INTERVALS,
+    ArraySettings,
     BrokerSettings,
+    DetectSettings,
     DeviceSettings,
     HeatPumpSettings,
     IngestSettings,
@@ -28,7 +31,9 @@ from wattscope.settings.tables import (
 __all__ = [
     "CHUNK_INTERVALS",
     "MAX_FILE_BYTES",
+    "ArraySettings",
     "BrokerSettings",
+    "DetectSettings",
     "DeviceSettings",
     "HeatPumpSettings",
     "IngestSettings",
@@ -43,6 +48,7 @@ __all__ = [
     "SiteSettings",
     "SourceSettings",
     "StorageSettings",
+    "list_array_devices",
     "list_renames",
     "load_settings",
     "parse_settings",

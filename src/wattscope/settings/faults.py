@@ -14,6 +14,11 @@ from wattscope.core.errors import QueryError, SettingsError
 from wattscope.core.quantities import QUANTITIES
 from wattscope.core.time_grid import load_zone
 from wattscope.core.topology import DeviceKind, Sampling, is_safe_name
+from wattscope.settings.arrays import (
+    find_array_faults,
+    find_place_faults,
+    list_array_devices,
+)
 from wattscope.settings.tables import (
     CHUNK_INTERVALS,
     MAX_DAYS,
@@ -39,7 +44,9 @@ _SAMPLE_PASSWORDS = {"admin", "adminpassword", "password", "changeme", "secret",
 def find_faults(settings: Settings) -> list[str]:
     """What is well formed but cannot be meant."""
     faults = _find_site_faults(settings.site)
-    faults += _find_device_faults(settings)
+    array_faults = find_array_faults(settings)
+    faults += array_faults
+    faults += _find_device_faults(settings, is_laid_out=not array_faults)
     faults += _find_source_faults(settings)
     faults += _find_storage_faults(settings.storage)
     faults += [f"prometheus.names.{fault}" for fault in list_rename_faults(list_renames(settings))]
@@ -169,6 +176,8 @@ def _find_site_faults(site: SiteSettings) -> list[str]:
         faults.append(f"site.latitude: {site.latitude} is not between -90 and 90")
     if site.longitude is not None and not -180 <= site.longitude <= 180:
         faults.append(f"site.longitude: {site.longitude} is not between -180 and 180")
+    if site.energy_price is not None and not 0 <= site.energy_price < math.inf:
+        faults.append("site.energy_price: must be 0 or more")
     return faults
 
 
@@ -194,7 +203,8 @@ def _find_heat_pump_faults(pump: HeatPumpSettings) -> list[str]:
     return faults
 
 
-def _find_device_faults(settings: Settings) -> list[str]:
+def _find_device_faults(settings: Settings, *, is_laid_out: bool) -> list[str]:
+    """Faults of ``[[devices]]``; ``is_laid_out``: whether the arrays can be asked for theirs."""
     faults = []
     seen: set[str] = set()
     kinds, samplings = [kind.value for kind in DeviceKind], [one.value for one in Sampling]
@@ -216,8 +226,11 @@ def _find_device_faults(settings: Settings) -> list[str]:
             for name, value in (("rating_w", device.rating_w), ("rollover_wh", device.rollover_wh))
             if value is not None and not 0 < value < math.inf
         ]
+        faults += find_place_faults(device, at)
         if device.parent == device.id:
             faults.append(f"{at}.parent: a device cannot be above itself")
+    if is_laid_out:
+        seen |= {one.id for one in list_array_devices(settings)}
     parents = {device.parent for device in settings.devices} - {None}
     faults += [f"devices: parent {one!r} is not a device" for one in sorted(parents - seen)]  # type: ignore[type-var]  # None was taken out
     return faults

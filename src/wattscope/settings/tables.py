@@ -33,6 +33,8 @@ class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Degrees, north positive."""
     longitude: float | None = None
     """Degrees, east positive."""
+    energy_price: float | None = None
+    """Worth of one kWh produced, in the currency; left out, losses are told in kWh alone."""
 
 
 class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,7 +142,7 @@ class DeviceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str | None = None
     """Name on the screen; left out, the id."""
     kind: str = "meter"
-    """meter, inverter, panel, battery, heat_pump, plug or sensor."""
+    """meter, plant, inverter, string, panel, battery, heat_pump, plug or sensor."""
     parent: str | None = None
     """Id of the device above it in the meter tree."""
     rating_w: float | None = None
@@ -155,6 +157,49 @@ class DeviceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether import and export are the other way round than the profile says."""
     rollover_wh: float | None = None
     """Where its energy registers begin again at zero [Wh], such as 655360 for 16 bits of 10 Wh."""
+    tilt_deg: float | None = None
+    """Of a panel: 0 lies level, 90 stands upright [degrees]."""
+    azimuth_deg: float | None = None
+    """Where a panel looks to: 0 north, 90 east, 180 south, 270 west [degrees]."""
+    latitude: float | None = None
+    """Degrees, north positive; left out, what its messages tell, else that of its site."""
+    longitude: float | None = None
+    """Degrees, east positive; left out, what its messages tell, else that of its site."""
+
+
+class ArraySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[arrays]]``: many like panels with their strings and inverters, as devices."""
+
+    count: int
+    """How many panels."""
+    panels: str = "Panel-###"
+    """Ids of the panels; ### becomes the number, with at least as many digits."""
+    first: int = 1
+    """Number of the first panel."""
+    per_string: int = 0
+    """Panels of a string; 0: there are no strings."""
+    strings: str = "String-#"
+    """Ids of the strings, numbered from 1."""
+    strings_per_inverter: int = 0
+    """Strings of an inverter, or panels where there are no strings; 0: all are at one inverter."""
+    inverters: str = "Inverter-#"
+    """Ids of the inverters, numbered from 1; empty: there are none."""
+    plant: str | None = None
+    """Id of the device above the inverters."""
+    rating_w: float | None = None
+    """Rated power of one panel [W]."""
+    inverter_rating_w: float | None = None
+    """Rated power of one inverter [W]."""
+    tilt_deg: float | None = None
+    """0 lies level, 90 stands upright [degrees]."""
+    azimuth_deg: float | None = None
+    """Where the panels look to: 0 north, 90 east, 180 south, 270 west [degrees]."""
+    latitude: float | None = None
+    """Degrees, north positive; left out, that of the site."""
+    longitude: float | None = None
+    """Degrees, east positive; left out, that of the site."""
+    interval_s: float | None = None
+    """Expected time between readings of a panel [s]; left out, the data tell."""
 
 
 class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -263,6 +308,17 @@ class HeatPumpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Below it is red, between the two yellow."""
 
 
+class DetectSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[detect]``: looking for what is wrong."""
+
+    enabled: bool = True
+    """Whether detectors look at the devices while the program runs."""
+    leave_out: tuple[str, ...] = ()
+    """Detectors that do not look, by the names in docs/detectors.md."""
+    retrain_days: float = 7.0
+    """How often models are trained anew on the site's own past [d]; 0: only by wattscope train."""
+
+
 class ScreenSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[screen]``: how pages look."""
 
@@ -280,6 +336,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     broker: BrokerSettings = BrokerSettings()
     sources: tuple[SourceSettings, ...] = (SourceSettings(profiles=("xcel-itron", "shelly-gen2")),)
     devices: tuple[DeviceSettings, ...] = ()
+    arrays: tuple[ArraySettings, ...] = ()
     meters: tuple[MeterSettings, ...] = ()
     registry: RegistrySettings = RegistrySettings()
     storage: StorageSettings = StorageSettings()
@@ -287,6 +344,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prometheus: PrometheusSettings = PrometheusSettings()
 
     heat_pump: HeatPumpSettings = HeatPumpSettings()
+    detect: DetectSettings = DetectSettings()
     screen: ScreenSettings = ScreenSettings()
     simulate: dict[str, Any] = {}
     """Settings of the recipe's simulator, for ``demo`` and ``simulate``."""

@@ -1,0 +1,102 @@
+"""What the devices of a window produce: power without the night's noise, and its local days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wattscope.compute.robust import median, quantile
+from wattscope.core.reading import FloatColumn, Int64Column
+from wattscope.core.time_grid import US_PER_HOUR, load_zone, local_day_edges
+from wattscope.core.window import Matrix, Window
+
+Flags = npt.NDArray[np.bool_]
+
+POWER_QUANTITIES = ("active_power_w", "production_power_w", "dc_power_w")
+"""Where the power of a panel or inverter stands, the first that is there."""
+
+
+LEAST_DAY = 0.2
+"""A day with less light, or fewer known slots, than this part of a usual one is not compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayShares:
+    """What devices gave on each day, and should have given; shape ``(n_devices, n_days)``."""
+
+    given: Matrix
+    """Sum of powers of slots [W]; times the length of a slot it is energy."""
+    expected: Matrix
+    share: Matrix
+    """Given over expected; NaN where a day has too little of it to be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Local days of a window: columns of slots that belong together."""
+
+    starts: Int64Column
+    """First slot of each day, rising, the first one 0; shape ``(n_days,)``."""
+    of_slot: Int64Column
+    """Place of each slot's day; shape ``(n_slots,)``."""
+    edges_us: Int64Column
+    """Where days begin, and where the last one ends [µs]; shape ``(n_days + 1,)``."""
+
+    @property
+    def count(self) -> int:
+        """How many days the window touches."""
+        return len(self.starts)
+
+    def sum(self, values: Matrix) -> Matrix:
+        """Sums of each day, unknown values left out; ``(n, n_slots)`` to ``(n, n_days)``."""
+        return np.asarray(np.add.reduceat(np.nan_to_num(values), self.starts, axis=-1), np.float64)
+
+    def compare(self, power_w: Matrix, expected_w: Matrix, counted: Flags) -> DayShares:
+        """What was given of what was expected on each day, over the slots that count."""
+        given = self.sum(np.where(counted, power_w, 0.0))
+        expected = self.sum(np.where(counted, expected_w, 0.0))
+        usual = median(np.where(expected > 0.0, expected, np.nan), -1)[..., None]
+        is_enough = (expected > 0.0) & (expected >= LEAST_DAY * usual)
+        share = np.divide(given, expected, out=np.full_like(given, np.nan), where=is_enough)
+        return DayShares(given, expected, share)
+
+
+def cut_days(window: Window) -> Days:
+    """The local days of a window's site; a window without slots has none."""
+    if len(window.slot_us) == 0:
+        empty = np.empty(0, np.int64)
+        return Days(empty, empty, empty)
+    zone = load_zone(window.site.time_zone)
+    edges = local_day_edges(int(window.slot_us[0]), window.end_us, zone)
+    of_slot = np.searchsorted(edges, window.slot_us, side="right") - 1
+    places, starts = np.unique(of_slot, return_index=True)
+    edges = np.append(edges[places], edges[places[-1] + 1])
+    return Days(starts, np.searchsorted(places, of_slot), edges)
+
+
+def find_power(window: Window) -> tuple[str, Matrix] | None:
+    """The quantity and values of power produced [W], never below 0; None where there is none.
+
+    Whether a device counts what it produces as positive or negative is told by the larger side;
+    the few watts that an inverter draws at night are none of its production.
+    """
+    name = next((one for one in POWER_QUANTITIES if one in window.values), None)
+    if name is None or len(window.slot_us) == 0:
+        return None
+    power = window.values[name]
+    if power.min(initial=0.0, where=np.isfinite(power)) < 0.0:
+        is_negative = -quantile(power, 0.02) > quantile(power, 0.98)
+        power = np.where(is_negative[:, None], -power, power)
+    return name, np.maximum(power, 0.0)
+
+
+def energy_wh(power_w: Matrix | FloatColumn, step_us: int) -> float:
+    """Energy of mean powers of slots, unknown ones left out [Wh]."""
+    return float(np.nansum(power_w)) * step_us / US_PER_HOUR
+
+
+def usable(power_w: Matrix, expected_w: Matrix) -> Flags:
+    """Where both are known."""
+    return np.asarray(np.isfinite(power_w) & np.isfinite(expected_w), np.bool_)

@@ -1,0 +1,199 @@
+"""Plants that give less than their light allows: what siblings cannot show, because all share it.
+
+Where at least three devices can be compared with each other, the plant is looked at as a whole;
+fewer are looked at one by one. Snow and a limit from outside are told as what they are. Without
+measured light, and on other than clear days, nothing is said: no weather raises no alarm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from wattscope.compute.expected_power import Expected, expect_power
+from wattscope.compute.plant_states import (
+    CurtailmentOptions,
+    PlantPower,
+    SnowOptions,
+    find_curtailment,
+    find_snow_days,
+    sum_plant,
+)
+from wattscope.compute.production import Days, cut_days, find_power
+from wattscope.compute.robust import median, spread
+from wattscope.compute.spans import find_spans, keep_marked
+from wattscope.core.findings import Finding
+from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR, US_PER_S
+from wattscope.core.window import Matrix, View, Window
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedPower:
+    """Options of the detector ``expected_power``."""
+
+    name: str = "expected_power"
+    view: View = View("15m", 30 * US_PER_DAY, 3600.0)  # noqa: RUF009 - frozen
+    min_plant: int = 3
+    """From so many devices on they are looked at together."""
+    min_loss: float = 0.1
+    """Least part of a day's energy that must be missing."""
+    n_spreads: float = 4.0
+    """How many spreads of the days' shares it must be."""
+    min_days: int = 2
+    """On how many days in a row."""
+    min_good_days: int = 3
+    """Days without such a loss that the window must have; fewer tell nothing of what is usual."""
+    dark_share: float = 0.02
+    """The plant as a whole is out below this share of what it should give."""
+    dark_s: float = 1800.0
+    """For at least this time [s]."""
+    min_light_w_m2: float = 200.0
+    """Under at least this light [W/m²]."""
+    snow: SnowOptions = field(default_factory=SnowOptions)
+    curtailment: CurtailmentOptions = field(default_factory=CurtailmentOptions)
+
+    def find(self, window: Window) -> list[Finding]:
+        """Underperformance, outages, snow and curtailment of plants, by device, then start."""
+        found = find_power(window)
+        if found is None:
+            return []
+        quantity, power = found
+        expected = expect_power(window)
+        if not expected.is_told.any():
+            return []
+        days = cut_days(window)
+        n_devices = len(window.devices)
+        units = [np.arange(n_devices)]
+        if n_devices < self.min_plant:
+            units = [np.array([row]) for row in range(n_devices)]
+        findings = []
+        for rows in units:
+            plant = sum_plant(power[rows], _cut(expected, rows))
+            findings += self._judge(window, rows, power[rows], plant, days)
+        return [replace(one, quantity=quantity, detector=self.name) for one in findings]
+
+    def _judge(
+        self,
+        window: Window,
+        rows: npt.NDArray[np.int64],
+        power: Matrix,
+        plant: PlantPower,
+        days: Days,
+    ) -> list[Finding]:
+        device = _name_whole(window, rows)
+        is_known = np.isfinite(plant.given_w) & np.isfinite(plant.expected_w)
+        is_snow = find_snow_days(window, plant, days, self.snow)
+        is_cut = find_curtailment(power, plant, self.curtailment) & ~is_snow[days.of_slot]
+        is_dark = self._find_dark(window, plant) & ~is_snow[days.of_slot]
+        told = [
+            ("snow", is_snow[days.of_slot], "as little power as under snow, in the cold", 0.7),
+            ("curtailment", is_cut, "all devices held at one level at the same time", 0.8),
+            ("outage", is_dark, "no power from the whole plant in the light", 0.95),
+        ]
+        findings = []
+        for kind, flags, words, confidence in told:
+            spans = find_spans(flags[None])
+            for start, end in zip(spans.start, spans.end, strict=True):
+                findings.append(_tell(window, device, kind, words, confidence, plant, start, end))
+        counted = is_known & ~is_cut & ~is_dark & ~is_snow[days.of_slot]
+        findings += self._find_losses(window, device, plant, days, counted)
+        return sorted(findings, key=lambda one: one.start_us)
+
+    def _find_dark(self, window: Window, plant: PlantPower) -> Flags:
+        light = window.weather.get("irradiance_w_m2")
+        with np.errstate(invalid="ignore"):
+            is_dark = plant.given_w <= self.dark_share * plant.expected_w
+            if light is None:
+                peak = np.nanmax(plant.expected_w, initial=0.0)
+                is_dark &= plant.expected_w >= self.min_light_w_m2 / 1000.0 * peak
+            else:
+                is_dark &= light >= self.min_light_w_m2
+        least = max(1, int(self.dark_s * US_PER_S / window.step_us))
+        flags = np.zeros_like(is_dark)
+        spans = find_spans(is_dark[None], least)
+        for start, end in zip(spans.start, spans.end, strict=True):
+            flags[start:end] = True
+        return flags
+
+    def _find_losses(
+        self, window: Window, device: str, plant: PlantPower, days: Days, counted: Flags
+    ) -> list[Finding]:
+        """Days in a row on which the plant as a whole gave too little."""
+        shares = days.compare(plant.given_w[None], plant.expected_w[None], counted[None])
+        share = shares.share[0]
+        with np.errstate(invalid="ignore"):
+            good = share[share > 1.0 - self.min_loss]
+        if len(good) < self.min_good_days:
+            return []
+        usual, apart = float(median(good)), float(spread(good))
+        limit = min(usual, 1.0) - max(self.min_loss, self.n_spreads * apart)
+        with np.errstate(invalid="ignore"):
+            is_below = share < limit
+            goes_on = (share < (usual + limit) / 2.0) | ~np.isfinite(share)
+        spans = keep_marked(goes_on[None], is_below[None])
+        findings = []
+        for start, end in zip(spans.start, spans.end, strict=True):
+            wanted = float(shares.expected[0, start:end].sum())
+            missing = wanted - float(shares.given[0, start:end].sum())
+            if end - start < self.min_days or missing <= self.min_loss * wanted:
+                continue
+            findings.append(
+                Finding(
+                    "underperformance",
+                    device,
+                    max(int(days.edges_us[start]), int(window.slot_us[0])),
+                    min(int(days.edges_us[end]), window.end_us),
+                    f"{missing / wanted:.1%} less energy than the light should give",
+                    {"loss_share": missing / wanted, "usual_spread_share": apart},
+                    confidence=0.5,
+                    lost_wh=missing * window.step_us / US_PER_HOUR,
+                )
+            )
+        return findings
+
+
+def _cut(expected: Expected, rows: npt.NDArray[np.int64]) -> Expected:
+    return replace(
+        expected,
+        low_w=expected.low_w[rows],
+        expected_w=expected.expected_w[rows],
+        high_w=expected.high_w[rows],
+    )
+
+
+def _name_whole(window: Window, rows: npt.NDArray[np.int64]) -> str:
+    """The device itself, or what stands above all of them in the meter tree, else the site."""
+    devices = [window.devices[row] for row in rows.tolist()]
+    if len(devices) == 1:
+        return devices[0].id
+    parents = {device.parent for device in devices}
+    only = next(iter(parents)) if len(parents) == 1 else None
+    return only or window.site.id
+
+
+def _tell(  # noqa: PLR0913, PLR0917 - the parts of one finding
+    window: Window,
+    device: str,
+    kind: str,
+    words: str,
+    confidence: float,
+    plant: PlantPower,
+    start: int,
+    end: int,
+) -> Finding:
+    wanted = float(np.nansum(plant.expected_w[start:end])) * window.step_us / US_PER_HOUR
+    given = float(np.nansum(plant.given_w[start:end])) * window.step_us / US_PER_HOUR
+    return Finding(
+        kind,
+        device,
+        int(window.slot_us[start]),
+        int(window.slot_us[end - 1]) + window.step_us,
+        f"{words}: {given / 1000:.3g} of {wanted / 1000:.3g} kWh",
+        {"given_wh": given, "expected_wh": wanted},
+        confidence=confidence,
+        lost_wh=max(wanted - given, 0.0),
+    )
