@@ -38,7 +38,10 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
     },
     "serial_server": {"rtu": Plugin("wattscope.simulate.modbus_serial:serve_serial", "serial")},
     "output": {"prometheus": Plugin("wattscope.outputs.prometheus:DeviceMetrics")},
-    "detector": {"copied_day": Plugin("wattscope.detectors.copied_day:find_copied_days")},
+    "detector": {
+        "copied_day": Plugin("wattscope.detectors.copied_day:find_copied_days"),
+        "isolation_forest": Plugin("wattscope.detectors.isolation_forest:IsolationForestDetector"),
+    },
 }
 """Role to name to plugin."""
 
