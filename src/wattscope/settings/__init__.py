@@ -8,6 +8,7 @@ from wattscope.settings.reading import MAX_FILE_BYTES, load_settings, parse_sett
 from wattscope.settings.tables import (
     CHUNK_INTERVALS,
     BrokerSettings,
+    DetectSettings,
     DeviceSettings,
     HeatPumpSettings,
     IngestSettings,
@@ -29,6 +30,7 @@ __all__ = [
     "CHUNK_INTERVALS",
     "MAX_FILE_BYTES",
     "BrokerSettings",
+    "DetectSettings",
     "DeviceSettings",
     "HeatPumpSettings",
     "IngestSettings",
