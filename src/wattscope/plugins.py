@@ -45,6 +45,7 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
         "counter_trust": Plugin("wattscope.detectors.counter_trust:CounterTrust"),
         "expected_power": Plugin("wattscope.detectors.expected_power:ExpectedPower"),
         "incomplete_day": Plugin("wattscope.detectors.incomplete_day:IncompleteDay"),
+        "isolation_forest": Plugin("wattscope.detectors.isolation_forest:IsolationForestDetector"),
         "outage": Plugin("wattscope.detectors.outage:Outage"),
         "peer_comparison": Plugin("wattscope.detectors.peer_comparison:PeerComparison"),
         "sensor_drift": Plugin("wattscope.detectors.sensor_drift:SensorDrift"),
