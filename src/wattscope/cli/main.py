@@ -32,6 +32,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "keep": ("backup", "restore", "export"),
     "check": ("check", "doctor"),
     "mend": ("verify", "repair"),
+    "train": ("train",),
 }
 """Modules of this package to the commands that they bring, in the order of the help."""
 
