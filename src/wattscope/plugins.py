@@ -38,6 +38,12 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
         "heatpump": Plugin("wattscope.simulate.site_simulators:simulate_heat_pump"),
     },
     "serial_server": {"rtu": Plugin("wattscope.simulate.modbus_serial:serve_serial", "serial")},
+    "notifier": {
+        "webhook": Plugin("wattscope.notifiers.webhook:WebhookNotifier"),
+        "email": Plugin("wattscope.notifiers.mail:MailNotifier"),
+        "mqtt": Plugin("wattscope.notifiers.mqtt:MqttNotifier"),
+        "apprise": Plugin("wattscope.notifiers.apprise_bridge:AppriseNotifier", "notify"),
+    },
     "output": {"prometheus": Plugin("wattscope.outputs.prometheus:DeviceMetrics")},
     "detector": {
         "clipping": Plugin("wattscope.detectors.clipping:Clipping"),
