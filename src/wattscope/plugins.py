@@ -49,6 +49,7 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
         "clipping": Plugin("wattscope.detectors.clipping:Clipping"),
         "copied_day": Plugin("wattscope.detectors.copied_day:find_copied_days"),
         "counter_trust": Plugin("wattscope.detectors.counter_trust:CounterTrust"),
+        "degradation": Plugin("wattscope.detectors.degradation:Degradation"),
         "expected_power": Plugin("wattscope.detectors.expected_power:ExpectedPower"),
         "incomplete_day": Plugin("wattscope.detectors.incomplete_day:IncompleteDay"),
         "isolation_forest": Plugin("wattscope.detectors.isolation_forest:IsolationForestDetector"),
