@@ -26,7 +26,7 @@ from wattscope.simulate.solar_settings import SolarSimulation
 
 SITE = Site("plant", "Plant", "Europe/Berlin", "EUR", 48.14, 11.58)
 STEP_US = 5 * US_PER_MINUTE
-FIRST_DAY_US = 1_778_846_400_000_000
+FIRST_DAY_US = 1_778_803_200_000_000
 """2026-05-15."""
 _LOOK_EVERY_US = 6 * US_PER_HOUR
 

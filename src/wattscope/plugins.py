@@ -34,11 +34,25 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
     "simulator": {
         "home": Plugin("wattscope.simulate.home_simulator:HomeSimulator"),
         "modbus": Plugin("wattscope.simulate.site_simulators:simulate_plant"),
+        "solar": Plugin("wattscope.simulate.solar_simulator:SolarSimulator"),
         "heatpump": Plugin("wattscope.simulate.site_simulators:simulate_heat_pump"),
     },
     "serial_server": {"rtu": Plugin("wattscope.simulate.modbus_serial:serve_serial", "serial")},
     "output": {"prometheus": Plugin("wattscope.outputs.prometheus:DeviceMetrics")},
-    "detector": {"copied_day": Plugin("wattscope.detectors.copied_day:find_copied_days")},
+    "detector": {
+        "clipping": Plugin("wattscope.detectors.clipping:Clipping"),
+        "copied_day": Plugin("wattscope.detectors.copied_day:find_copied_days"),
+        "counter_trust": Plugin("wattscope.detectors.counter_trust:CounterTrust"),
+        "expected_power": Plugin("wattscope.detectors.expected_power:ExpectedPower"),
+        "incomplete_day": Plugin("wattscope.detectors.incomplete_day:IncompleteDay"),
+        "outage": Plugin("wattscope.detectors.outage:Outage"),
+        "peer_comparison": Plugin("wattscope.detectors.peer_comparison:PeerComparison"),
+        "sensor_drift": Plugin("wattscope.detectors.sensor_drift:SensorDrift"),
+        "shade": Plugin("wattscope.detectors.shade:Shade"),
+        "soiling": Plugin("wattscope.detectors.soiling:Soiling"),
+        "string_out": Plugin("wattscope.detectors.string_out:StringOut"),
+        "unit_slip": Plugin("wattscope.detectors.unit_slip:UnitSlip"),
+    },
 }
 """Role to name to plugin."""
 

@@ -261,10 +261,15 @@ class Detector(Protocol):
     Not guaranteed: that a finding that reaches to the end of the window is over.
     """
 
-    name: str
-    """As in ``plugins.py``."""
-    view: View
-    """What it wants to see, and how often."""
+    @property
+    def name(self) -> str:
+        """As in ``plugins.py``."""
+        ...
+
+    @property
+    def view(self) -> View:
+        """What it wants to see, and how often."""
+        ...
 
     def find(self, window: Window) -> list[Finding]:
         """What stands out in a window, by device, then start; kinds of ``FINDING_KINDS``."""

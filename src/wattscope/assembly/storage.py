@@ -178,12 +178,15 @@ def _open_store(
 
 
 def _register_known(registry: SqlRegistry, settings: Settings) -> None:
-    site = settings.site
-    registry.put_site(
-        Site(site.id, site.name, site.time_zone, site.currency, site.latitude, site.longitude)
-    )
+    registry.put_site(build_site(settings))
     known = list_known_devices(settings)
     registry.put_devices([(_keep_place(one, registry.find_device(one.id)), ()) for one in known])
+
+
+def build_site(settings: Settings) -> Site:
+    """The site of the settings."""
+    site = settings.site
+    return Site(site.id, site.name, site.time_zone, site.currency, site.latitude, site.longitude)
 
 
 def list_known_devices(settings: Settings) -> list[Device]:

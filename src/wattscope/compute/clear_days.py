@@ -18,12 +18,17 @@ import numpy.typing as npt
 
 from wattscope.compute.production import Days
 from wattscope.compute.robust import median, quantile
+from wattscope.core.reading import Int64Column
 from wattscope.core.time_grid import US_PER_MINUTE
 from wattscope.core.window import Matrix
 
 Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
+_SUNNY = 0.85
+"""From this share of the best that an hour of the day gave, the sun came through."""
+_LIT = 0.05
+"""The least that the best must be, as a share of the best hours of all."""
 _BLOCK_US = 30 * US_PER_MINUTE
 
 
@@ -71,6 +76,24 @@ def find_clear_days(
             and _detour(sky[begin:end], int(per_block)) <= options.max_detour
         )
     return clear
+
+
+def find_sunny_slots(power_w: Matrix, days: Days, slot_us: Int64Column, step_us: int) -> Flags:
+    """Where the sun came through, on whatever day: near the best that this hour of the day gave.
+
+    Args:
+        power_w: Of each device [W], never below 0; shape ``(n_devices, n_slots)``.
+        days: The window's days.
+        slot_us: Where slots begin [µs].
+        step_us: Length of a slot [µs].
+    """
+    sky = plant_profile(power_w)
+    hour = np.asarray((slot_us - days.edges_us[days.of_slot]) // step_us, np.int64)
+    table = np.full((days.count, int(hour.max(initial=0)) + 1), np.nan)
+    table[days.of_slot, hour] = sky
+    best = quantile(table, 0.95, 0)[hour]
+    with np.errstate(invalid="ignore"):
+        return np.asarray((sky >= _SUNNY * best) & (best >= _LIT), np.bool_)
 
 
 def plant_profile(power_w: Matrix) -> Floats:

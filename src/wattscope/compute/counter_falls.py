@@ -46,14 +46,13 @@ def count_falls(counter: Matrix) -> Falls:
         falls = after < before
         is_reset = falls & (after <= CLEAN_RESET * before)
     is_other = falls & ~is_reset
-    has = is_other.any(1) if is_other.shape[1] else np.zeros(len(counter), np.bool_)
-    first = np.where(has, is_other.argmax(1) + 1, -1) if is_other.shape[1] else has - 1
-    last = (
-        np.where(has, counter.shape[1] - 1 - is_other[:, ::-1].argmax(1), -1)
-        if has.any()
-        else first
-    )
-    return Falls(is_reset.sum(1), is_other.sum(1), first, last)
+    if not is_other.shape[1]:
+        none = np.zeros(len(counter), np.int64)
+        return Falls(none, none, none - 1, none - 1)
+    has = is_other.any(axis=1)
+    first = np.where(has, is_other.argmax(axis=1) + 1, -1).astype(np.int64)
+    last = np.where(has, is_other.shape[1] - is_other[:, ::-1].argmax(axis=1), -1)
+    return Falls(is_reset.sum(1), is_other.sum(1), first, last.astype(np.int64))
 
 
 def grow_by_day(counter: Matrix, days: Days) -> Matrix:

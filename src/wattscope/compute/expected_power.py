@@ -106,7 +106,7 @@ def _from_light(window: Window, power: Matrix, light: FloatColumn) -> Expected |
         return None
     expected = _fit(design, power, is_lit)
     low, high = _band(expected, power, is_lit)
-    is_told = np.isfinite(design).all(1)
+    is_told = np.asarray(np.isfinite(design).all(axis=1), np.bool_)
     return Expected(low, expected, high, ExpectedMethod.IRRADIANCE, is_told)
 
 
@@ -168,11 +168,12 @@ def _fit(design: Floats, power: Matrix, chosen: Flags) -> Matrix:
     n_terms = terms.shape[1]
     ridge = 1e-6 * np.eye(n_terms)
     weight = is_known.astype(np.float64)
-    factors = np.zeros((len(power), n_terms))
+    factors: Floats = np.zeros((len(power), n_terms))
     for _ in range(_ROUNDS):
         left = (weight @ products.reshape(len(terms), -1)).reshape(-1, n_terms, n_terms)
         right = (weight * given) @ terms
-        factors = np.linalg.solve(left + ridge, right[:, :, None])[:, :, 0]
+        solved = np.linalg.solve(left + ridge, right[:, :, None])
+        factors = np.asarray(solved[:, :, 0], np.float64)
         apart = given - factors @ terms.T
         side = np.where(apart > 0.0, _QUANTILE, 1.0 - _QUANTILE)
         weight = np.where(is_known, side / np.maximum(np.abs(apart), 0.005), 0.0)

@@ -37,6 +37,8 @@ _FALLEN = 0.2
 # A share is taken over slots in which the device gives at least this of it.
 _ALIVE = 0.1
 _MIN_GROUPS = 2
+# Of so few groups the best one tells, as it may be the only one that has not fallen.
+_FEW_GROUPS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +102,21 @@ def view_peers(window: Window, options: PeerOptions | None = None) -> PeerView |
 
 
 def group_siblings(devices: Sequence[Device], min_peers: int) -> list[Ints]:
-    """Rows of devices that belong together: of one parent, else of one kind.
+    """Rows of devices that belong together: of one parent, else of one kind, looking one way.
 
     Devices whose parent has too few of them are put together by kind; groups that are still too
     small are left out.
     """
-    by_parent: dict[tuple[str, str | None], list[int]] = defaultdict(list)
+    by_parent: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for row, device in enumerate(devices):
-        by_parent[device.kind.value, device.parent].append(row)
-    by_kind: dict[str, list[int]] = defaultdict(list)
+        by_parent[device.kind, device.tilt_deg, device.azimuth_deg, device.parent].append(row)
+    by_kind: dict[tuple[object, ...], list[int]] = defaultdict(list)
     groups = []
-    for (kind, _), rows in by_parent.items():
+    for key, rows in by_parent.items():
         if len(rows) >= min_peers:
             groups.append(rows)
         else:
-            by_kind[kind] += rows
+            by_kind[key[:-1]] += rows
     groups += [rows for rows in by_kind.values() if len(rows) >= min_peers]
     return [np.array(rows, np.int64) for rows in groups]
 
@@ -192,10 +194,8 @@ def _stand_in(
         skies = np.array([profiles[at].middle for at in places])
         best = quantile(skies, 0.98)
         skies /= np.where(best > 0.0, best, np.nan)[:, None]
-        # The upper of two middles: one of two groups may have fallen.
-        whole = (
-            -quantile(-skies, 0.5, 0) if len(places) % 2 else np.sort(skies, 0)[len(places) // 2]
-        )
+        # Half of all groups may stand at one inverter that has fallen: the better ones tell.
+        whole = quantile(skies, 0.8, 0) if len(places) > _FEW_GROUPS else skies.max(0)
         for at, sky, own_best in zip(places, skies, best, strict=True):
             with np.errstate(invalid="ignore"):
                 has_fallen = (whole >= options.day_share) & (sky < _FALLEN * whole)

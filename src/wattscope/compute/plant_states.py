@@ -5,6 +5,7 @@ Both are told from what the plant should give; where that is not known, nothing 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +16,17 @@ from wattscope.compute.production import Days
 from wattscope.compute.robust import median, quantile, spread
 from wattscope.compute.spans import find_spans
 from wattscope.core.reading import FloatColumn
+from wattscope.core.topology import Device
 from wattscope.core.window import Matrix, Window
 
 Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
+
+
+_OUT = 0.05
+"""Below this share of what it should give a device is out."""
+_FEW = 0.2
+"""With fewer devices alive it is the plant that is out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,11 @@ class CurtailmentOptions:
 
 @dataclass(frozen=True, slots=True)
 class PlantPower:
-    """A plant as a whole, of those devices whose values are known; shape ``(n_slots,)``."""
+    """A plant as a whole, of those devices whose values are known; shape ``(n_slots,)``.
+
+    It is told by the middle one of the devices that give anything: what some of them lack is told
+    by comparing them with the others, and is not the plant's.
+    """
 
     given_w: Floats
     """NaN where no device is known."""
@@ -65,14 +77,38 @@ class PlantPower:
 
 
 def sum_plant(power_w: Matrix, expected: Expected) -> PlantPower:
-    """The sums of a plant, over the same devices at each instant on both sides."""
+    """A plant of devices and what they should give."""
     is_known = np.isfinite(power_w) & np.isfinite(expected.expected_w)
-    given = np.where(is_known, power_w, 0.0).sum(0)
     wanted = np.where(is_known, expected.expected_w, 0.0).sum(0)
-    is_any = is_known.any(0)
+    share = np.full_like(power_w, np.nan)
+    np.divide(power_w, expected.expected_w, out=share, where=is_known & (expected.expected_w > 0))
+    with np.errstate(invalid="ignore"):
+        is_alive = share > _OUT
+    alive = median(np.where(is_alive, share, np.nan), 0)
+    is_out = is_alive.sum(0) < _FEW * np.isfinite(share).sum(0)
+    middle = np.where(is_out | ~np.isfinite(alive), median(share, 0), alive)
+    is_told = is_known.any(0) & expected.is_told
     return PlantPower(
-        np.where(is_any, given, np.nan), np.where(is_any & expected.is_told, wanted, np.nan)
+        np.where(is_told, np.nan_to_num(middle) * wanted, np.nan),
+        np.where(is_told, wanted, np.nan),
     )
+
+
+def name_plant(window: Window) -> str:
+    """What stands above all devices of a window in the meter tree, else their site."""
+    ways = [_list_above(device, window.above) for device in window.devices]
+    shared = [one for one in ways[0] if all(one in way for way in ways)] if ways else []
+    return shared[0] if shared else window.site.id
+
+
+def _list_above(device: Device, above: Mapping[str, Device]) -> list[str]:
+    """Ids from the parent up; a tree that is not known has one."""
+    found: list[str] = []
+    parent = device.parent
+    while parent is not None and parent not in found:
+        found.append(parent)
+        parent = above[parent].parent if parent in above else None
+    return found
 
 
 def find_snow_days(

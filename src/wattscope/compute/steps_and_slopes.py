@@ -2,13 +2,14 @@
 
 ::
 
-    step      ──────╮              slow fall   ╲     ╲      ╱ cleaned, or rain
-                    ╰──────                     ╲    │╲    │
-                                                 ╲───╯ ╲───╯
+    step      ──────╮              slow fall   ──╮
+                    ╰──────                      ╰──╮  ╭── cleaned, or rain
+                                                    ╰──╯
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,10 @@ import numpy.typing as npt
 from wattscope.compute.robust import NORMAL_MAD, Slope, fit_slope, median
 
 Floats = npt.NDArray[np.float64]
+
+
+_MOST_OF_A_FALL = 0.6
+"""What falls by more than this part of the whole within two days is a step."""
 
 
 class Step(NamedTuple):
@@ -71,27 +76,33 @@ def find_steps(shares: Floats, least: float, *, min_days: int = 2, reach: int = 
     places = np.flatnonzero(np.isfinite(shares))
     known = shares[places]
     need = max(least, 4.0 * day_noise(shares))
+    if len(known) < 2 * min_days:
+        return []
+    before, after = _medians_around(known, reach)
+    middle = (before + after) / 2.0
+    lasting = np.all([np.roll(known, -n) < middle for n in range(min_days)], axis=0)
+    lasting[len(known) - min_days + 1 :] = False
+    lasting[:min_days] = False
+    is_step = lasting & (before - after >= need) & (np.roll(known, 1) > middle)
     steps: list[Step] = []
-    at = min_days
-    while at <= len(known) - min_days:
-        before = float(median(known[max(0, at - reach) : at]))
-        after = float(median(known[at : at + reach]))
-        middle = (before + after) / 2.0
-        is_step = (
-            before - after >= need
-            and known[at - 1] > middle
-            and bool((known[at : at + min_days] < middle).all())
-        )
-        if not is_step:
-            at += 1
+    free = 0
+    for at in np.flatnonzero(is_step).tolist():
+        if at < free:
             continue
-        back = np.flatnonzero(known[at:] > middle)
-        length = int(back[0]) if len(back) else len(known) - at
-        end = int(places[at + length]) if at + length < len(known) else len(shares)
-        after = float(median(known[at : at + length]))
-        steps.append(Step(int(places[at]), end, before, after))
-        at += max(length, 1)
+        back = np.flatnonzero(known[at:] > middle[at])
+        free = at + int(back[0]) if len(back) else len(known)
+        end = int(places[free]) if free < len(known) else len(shares)
+        level = float(median(known[at:free]))
+        steps.append(Step(int(places[at]), end, float(before[at]), level))
     return steps
+
+
+def _medians_around(known: Floats, reach: int) -> tuple[Floats, Floats]:
+    """Medians of the ``reach`` values before each one, and of as many from it on."""
+    edge = np.full(reach, np.nan)
+    padded = np.concatenate((edge, known, edge))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, reach)
+    return median(windows[: len(known)]), median(windows[reach : reach + len(known)])
 
 
 def find_falls(
@@ -111,11 +122,10 @@ def find_falls(
     cuts = [0, *_find_jumps(shares, max(jump, 4.0 * noise)), len(shares)]
     x = np.arange(len(shares), dtype=np.float64)
     falls = []
-    for start, end in zip(cuts[:-1], cuts[1:], strict=True):
-        part = shares[start:end]
-        if np.isfinite(part).sum() < min_days:
+    for begin, end in itertools.pairwise(cuts):
+        if np.isfinite(shares[begin:end]).sum() < min_days:
             continue
-        start, end = _trim(shares, start, end, noise, min_days)
+        start = _trim(shares, begin, end, noise, min_days)
         slope = fit_slope(x[start:end], shares[start:end])
         if slope is None or slope.high >= 0.0:
             continue
@@ -127,22 +137,21 @@ def find_falls(
 
 def _find_jumps(shares: Floats, least: float) -> list[int]:
     """Days from which the share is higher by ``least`` than it was."""
+    before, after = _medians_around(shares, 2)
+    with np.errstate(invalid="ignore"):
+        is_jump = (after - before >= least) & (np.diff(shares, prepend=np.nan) >= least / 2.0)
     jumps: list[int] = []
-    for at in range(2, len(shares) - 1):
-        before, after = median(shares[at - 2 : at]), median(shares[at : at + 2])
-        is_first = shares[at] - shares[at - 1] >= least / 2.0
-        if after - before >= least and is_first and (not jumps or at - jumps[-1] > 1):
+    for at in np.flatnonzero(is_jump).tolist():
+        if 2 <= at < len(shares) - 1 and (not jumps or at - jumps[-1] > 1):
             jumps.append(at)
     return jumps
 
 
-def _trim(shares: Floats, start: int, end: int, noise: float, min_days: int) -> tuple[int, int]:
-    """Leave out the days before the fall begins: those still at the level of the first ones."""
-    part = shares[start:end]
-    top = float(np.nanmax(_smooth(part)))
-    still_clean = np.flatnonzero(_smooth(part) >= top - max(noise, 0.003))
-    begin = min(start + int(still_clean[-1]), end - min_days)
-    return max(start, begin), end
+def _trim(shares: Floats, start: int, end: int, noise: float, min_days: int) -> int:
+    """Where the fall begins: after the last day that is still at the level of the first ones."""
+    smooth = _smooth(shares[start:end])
+    still_clean = np.flatnonzero(smooth >= np.nanmax(smooth) - max(noise, 0.003))
+    return max(start, min(start + int(still_clean[-1]), end - min_days))
 
 
 def _smooth(shares: Floats) -> Floats:
@@ -152,14 +161,10 @@ def _smooth(shares: Floats) -> Floats:
 
 
 def _is_slope(shares: Floats, fall: Fall) -> bool:
-    """Whether a line tells the days better than two levels do."""
-    y = shares[fall.start : fall.end]
-    x = np.arange(fall.start, fall.end, dtype=np.float64)
-    known = np.isfinite(y)
-    x, y = x[known], y[known]
-    line = np.abs(y - fall.slope.level - fall.slope.per_x * x).sum()
-    levels = min(
-        np.abs(y[:at] - median(y[:at])).sum() + np.abs(y[at:] - median(y[at:])).sum()
-        for at in range(2, len(y) - 1)
-    )
-    return bool(line < levels)
+    """Whether it fell day by day: no two days took most of it, as a step would."""
+    smooth = _smooth(shares[fall.start : fall.end])
+    known = smooth[np.isfinite(smooth)]
+    if len(known) <= 2:
+        return False
+    steepest = float((known[:-2] - known[2:]).max())
+    return steepest <= _MOST_OF_A_FALL * float(known.max() - known.min())

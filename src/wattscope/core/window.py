@@ -35,6 +35,9 @@ class Window:
     """What the site's sensors measured: ``irradiance_w_m2`` [W/m²] in the plane of the panels,
     ``temperature_c`` of the air [°C], ``module_temperature_c`` [°C]; shape ``(n_slots,)``. Empty
     where there are no sensors."""
+    above: Mapping[str, Device] = field(default_factory=dict)
+    """What stands above the devices in the meter tree, by id: strings, inverters, plants. Empty
+    where it is not known."""
 
     @property
     def end_us(self) -> int:

@@ -1,7 +1,6 @@
 """Inverters that run into their limit: a flat top while the light goes on. Not a fault.
 
-The top is told by ``compute.limits``; that the light, or the siblings, vary meanwhile is what makes
-it a limit rather than a day of even light.
+How a limit is told from a plain summer's noon stands in ``compute.limits``.
 """
 
 from __future__ import annotations
@@ -11,16 +10,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from wattscope.compute.limits import LimitOptions, find_limits
 from wattscope.compute.peers import PeerOptions
 from wattscope.compute.production import cut_days
 from wattscope.compute.reference import Reference, find_reference
-from wattscope.compute.robust import quantile
-from wattscope.compute.solar import clear_sky, find_sun
 from wattscope.compute.spans import close_gaps, find_spans
 from wattscope.core.findings import Finding
-from wattscope.core.reading import FloatColumn
-from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR, US_PER_S
+from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR
 from wattscope.core.window import View, Window
 
 Flags = npt.NDArray[np.bool_]
@@ -33,11 +28,6 @@ class Clipping:
     name: str = "clipping"
     view: View = View("15m", 14 * US_PER_DAY, 6 * 3600.0)  # noqa: RUF009 - frozen
     peers: PeerOptions = field(default_factory=PeerOptions)
-    limits: LimitOptions = field(default_factory=LimitOptions)
-    min_run_s: float = 2700.0
-    """Shortest time at the limit [s]."""
-    min_variation: float = 0.06
-    """By how much the light varies meanwhile."""
     rejoin_days: int = 7
     """Days at the limit with at most so many other days between them are one finding."""
 
@@ -46,30 +36,18 @@ class Clipping:
         reference = find_reference(window, self.peers)
         if reference is None:
             return []
-        limits = find_limits(reference.power_w, window.step_us, self.limits)
+        limits = reference.limits
         findings = []
         for row in np.flatnonzero(limits.is_at.any(1)).tolist():
             is_top, limit_w = limits.is_at[row], float(limits.limit_w[row])
-            if self._light_varies(window, reference, row, is_top):
-                findings += self._tell(window, reference, row, is_top, limit_w)
+            findings += self._tell(window, reference, row, is_top, limit_w)
         return findings
-
-    def _light_varies(self, window: Window, reference: Reference, row: int, is_top: Flags) -> bool:
-        light = _find_light(window, reference, row)
-        if light is None:
-            return False
-        meanwhile = light[is_top & np.isfinite(light)]
-        if not len(meanwhile):
-            return False
-        low, high = float(quantile(meanwhile, 0.1)), float(quantile(meanwhile, 0.9))
-        return high >= (1.0 + self.min_variation) * low
 
     def _tell(
         self, window: Window, reference: Reference, row: int, is_top: Flags, limit_w: float
     ) -> list[Finding]:
         days = cut_days(window)
-        least = max(1, int(self.min_run_s * US_PER_S / window.step_us))
-        runs = find_spans(is_top[None], least)
+        runs = find_spans(is_top[None])
         on_day = np.zeros(days.count, np.bool_)
         on_day[days.of_slot[runs.start]] = True
         findings = []
@@ -98,17 +76,3 @@ class Clipping:
                 )
             )
         return findings
-
-
-def _find_light(window: Window, reference: Reference, row: int) -> FloatColumn | None:
-    """What tells the light at the device: its siblings, a sensor, or a clear sky."""
-    if reference.has_peers[row]:
-        return np.asarray(reference.expected_w[row], np.float64)
-    measured = window.weather.get("irradiance_w_m2")
-    if measured is not None:
-        return measured
-    site = window.site
-    if site.latitude is None or site.longitude is None:
-        return None
-    middle_us = window.slot_us + window.step_us // 2
-    return clear_sky(find_sun(middle_us, site.latitude, site.longitude).elevation_deg)

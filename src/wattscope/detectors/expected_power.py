@@ -19,6 +19,7 @@ from wattscope.compute.plant_states import (
     SnowOptions,
     find_curtailment,
     find_snow_days,
+    name_plant,
     sum_plant,
 )
 from wattscope.compute.production import Days, cut_days, find_power
@@ -84,34 +85,41 @@ class ExpectedPower:
         plant: PlantPower,
         days: Days,
     ) -> list[Finding]:
-        device = _name_whole(window, rows)
+        device = name_plant(window) if len(rows) > 1 else window.devices[rows[0]].id
         is_known = np.isfinite(plant.given_w) & np.isfinite(plant.expected_w)
+        with np.errstate(invalid="ignore"):
+            is_lit = plant.expected_w > 0.0
         is_snow = find_snow_days(window, plant, days, self.snow)
         is_cut = find_curtailment(power, plant, self.curtailment) & ~is_snow[days.of_slot]
-        is_dark = self._find_dark(window, plant) & ~is_snow[days.of_slot]
+        is_bright = self._find_bright(window, plant)
+        is_dark = self._find_dark(window, plant, is_bright) & ~is_snow[days.of_slot]
         told = [
-            ("snow", is_snow[days.of_slot], "as little power as under snow, in the cold", 0.7),
-            ("curtailment", is_cut, "all devices held at one level at the same time", 0.8),
-            ("outage", is_dark, "no power from the whole plant in the light", 0.95),
+            # kind, when, through what it lasts, words, how sure
+            ("snow", is_snow[days.of_slot] & is_lit, ~is_lit, "as little power as under snow", 0.7),
+            ("curtailment", is_cut, is_cut, "all devices held at one level at one time", 0.8),
+            ("outage", is_dark, ~is_bright, "no power from the whole plant in the light", 0.95),
         ]
         findings = []
-        for kind, flags, words, confidence in told:
-            spans = find_spans(flags[None])
+        for kind, flags, through, words, confidence in told:
+            spans = keep_marked((flags | through)[None], flags[None])
             for start, end in zip(spans.start, spans.end, strict=True):
                 findings.append(_tell(window, device, kind, words, confidence, plant, start, end))
         counted = is_known & ~is_cut & ~is_dark & ~is_snow[days.of_slot]
         findings += self._find_losses(window, device, plant, days, counted)
         return sorted(findings, key=lambda one: one.start_us)
 
-    def _find_dark(self, window: Window, plant: PlantPower) -> Flags:
+    def _find_bright(self, window: Window, plant: PlantPower) -> Flags:
+        """Where there is light enough that a plant without power must be out."""
         light = window.weather.get("irradiance_w_m2")
         with np.errstate(invalid="ignore"):
-            is_dark = plant.given_w <= self.dark_share * plant.expected_w
-            if light is None:
-                peak = np.nanmax(plant.expected_w, initial=0.0)
-                is_dark &= plant.expected_w >= self.min_light_w_m2 / 1000.0 * peak
-            else:
-                is_dark &= light >= self.min_light_w_m2
+            if light is not None:
+                return np.asarray(light >= self.min_light_w_m2, np.bool_)
+            peak = np.nanmax(plant.expected_w, initial=0.0)
+            return np.asarray(plant.expected_w >= self.min_light_w_m2 / 1000.0 * peak, np.bool_)
+
+    def _find_dark(self, window: Window, plant: PlantPower, is_bright: Flags) -> Flags:
+        with np.errstate(invalid="ignore"):
+            is_dark = is_bright & (plant.given_w <= self.dark_share * plant.expected_w)
         least = max(1, int(self.dark_s * US_PER_S / window.step_us))
         flags = np.zeros_like(is_dark)
         spans = find_spans(is_dark[None], least)
@@ -145,8 +153,7 @@ class ExpectedPower:
                 Finding(
                     "underperformance",
                     device,
-                    max(int(days.edges_us[start]), int(window.slot_us[0])),
-                    min(int(days.edges_us[end]), window.end_us),
+                    *days.find_span(window, counted, start, end),
                     f"{missing / wanted:.1%} less energy than the light should give",
                     {"loss_share": missing / wanted, "usual_spread_share": apart},
                     confidence=0.5,
@@ -163,16 +170,6 @@ def _cut(expected: Expected, rows: npt.NDArray[np.int64]) -> Expected:
         expected_w=expected.expected_w[rows],
         high_w=expected.high_w[rows],
     )
-
-
-def _name_whole(window: Window, rows: npt.NDArray[np.int64]) -> str:
-    """The device itself, or what stands above all of them in the meter tree, else the site."""
-    devices = [window.devices[row] for row in rows.tolist()]
-    if len(devices) == 1:
-        return devices[0].id
-    parents = {device.parent for device in devices}
-    only = next(iter(parents)) if len(parents) == 1 else None
-    return only or window.site.id
 
 
 def _tell(  # noqa: PLR0913, PLR0917 - the parts of one finding

@@ -13,7 +13,7 @@ import numpy as np
 
 from wattscope.compute.limits import find_limits
 from wattscope.compute.peers import PeerOptions, PeerView, view_peers
-from wattscope.compute.production import cut_days, usable
+from wattscope.compute.production import Instants, cut_days, usable
 from wattscope.compute.robust import median, spread
 from wattscope.compute.spans import keep_marked
 from wattscope.core.findings import Finding
@@ -46,7 +46,7 @@ class PeerComparison:
             is_out = view.power_w < self.outage_share * view.usual_w
         days = cut_days(window)
         # At its limit a device gives less than its siblings, and is told as clipping.
-        is_at = find_limits(view.power_w, window.step_us).is_at
+        is_at = find_limits(view.power_w, view.usual_w, window.step_us).is_at
         counted = view.is_day & ~is_out & ~is_at & usable(view.power_w, view.fair_w)
         shares = days.compare(view.power_w, view.fair_w, counted)
         apart = float(median(spread(shares.share, 0)))
@@ -60,20 +60,19 @@ class PeerComparison:
             expected = float(shares.expected[row, start:end].sum())
             missing = expected - float(shares.given[row, start:end].sum())
             if end - start >= self.min_days and missing > self.min_loss * expected:
-                span = slice(int(days.edges_us[start]), int(days.edges_us[end]))
+                span = days.find_span(window, counted[row], start, end)
                 loss = missing / expected, missing * window.step_us / US_PER_HOUR
                 findings.append(self._tell(window, view, row, span, loss))
         return findings
 
     def _tell(
-        self, window: Window, view: PeerView, row: int, span: slice, loss: tuple[float, float]
+        self, window: Window, view: PeerView, row: int, span: Instants, loss: tuple[float, float]
     ) -> Finding:
         part, lost_wh = loss
         return Finding(
             "underperformance",
             window.devices[row].id,
-            max(span.start, int(window.slot_us[0])),
-            min(span.stop, window.end_us),
+            *span,
             f"{part:.1%} less energy than {view.n_peers[row] - 1} neighbours of its size",
             {"loss_share": part, "peers_n": float(view.n_peers[row] - 1)},
             view.quantity,

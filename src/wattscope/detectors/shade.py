@@ -1,23 +1,22 @@
-"""Something that throws a shadow: on clear days, while the sun stands in one part of the sky, a
-device gives less than its siblings, and at other hours as much as they.
+"""Shadows: while the sun stands in one part of the sky, a device gives less than its siblings.
 
-The sky is divided by the sun's azimuth where the site knows its place, else by the hour. Only clear
-days count: under clouds there is no beam to be shaded.
+At other hours it gives as much as they do.
+The sky is divided by the sun's azimuth where the site knows its place, else by the hour. Only the
+hours count in which the sun came through: under clouds there is no beam to be shaded.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from wattscope.compute.clear_days import find_clear_days
-from wattscope.compute.limits import find_limits
+from wattscope.compute.clear_days import find_sunny_slots
 from wattscope.compute.peers import PeerOptions
 from wattscope.compute.production import Days, cut_days, find_power
 from wattscope.compute.reference import Reference, find_reference
-from wattscope.compute.robust import quantile
+from wattscope.compute.robust import median, quantile
 from wattscope.compute.solar import find_sun
 from wattscope.compute.spans import find_spans
 from wattscope.core.findings import Finding
@@ -25,7 +24,14 @@ from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE
 from wattscope.core.window import Matrix, View, Window
 
 Flags = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+
+_EDGE = 0.75
+"""Part of its depth by which a shadow must deepen from one part of the sky to the next but one."""
+_BINS_OF_A_TOP = 4
+"""With fewer parts of the sky a day's own top is not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +50,9 @@ class Shade:
     max_part: float = 0.6
     """Widest shadow, as a part of the bins with light."""
     min_days: int = 3
-    """Clear days on which it must be seen."""
+    """Days with sun on which it must be seen."""
     persistence: float = 0.7
-    """On what part of the clear days since it was first seen."""
+    """On what part of the days with sun since it was first seen."""
 
     def find(self, window: Window) -> list[Finding]:
         """Shadows, by device."""
@@ -55,17 +61,12 @@ class Shade:
         if found is None or reference is None:
             return []
         days = cut_days(window)
-        clear = np.flatnonzero(find_clear_days(found[1], days, window.step_us))
-        if len(clear) < self.min_days:
-            return []
+        is_sunny = find_sunny_slots(found[1], days, window.slot_us, window.step_us)
         bins = self._divide(window, days)
-        # A device at its limit gives less than its siblings at noon, and is not shaded.
-        is_at = find_limits(reference.power_w, window.step_us).is_at
-        reference = replace(reference, counted=reference.counted & ~is_at)
-        shares = _share_by_bin(reference, days, clear, bins)
+        shares = _share_by_bin(reference, days, is_sunny, bins)
         findings = []
         for row in range(len(window.devices)):
-            findings += self._look(window, reference, days, row, (clear, bins, shares[row]))
+            findings += self._look(window, reference, days, row, (bins, shares[row]))
         return findings
 
     def _divide(self, window: Window, days: Days) -> Ints:
@@ -86,26 +87,35 @@ class Shade:
         reference: Reference,
         days: Days,
         row: int,
-        sky: tuple[Ints, Ints, Matrix],
+        sky: tuple[Ints, Matrix],
     ) -> list[Finding]:
-        clear, bins, share = sky
-        has_light = np.isfinite(share).mean(0) >= 0.5
+        bins, share = sky
+        known = np.isfinite(share)
+        has_light = known.sum(0) >= self.min_days
         # Each day has its own top: dirt and lost strings take from all hours alike.
-        top = quantile(share[:, has_light], 0.7)[:, None]
+        top = np.where(known.sum(1) >= _BINS_OF_A_TOP, quantile(share, 0.7), np.nan)
+        top = np.where(np.isfinite(top), top, median(top))[:, None]
         with np.errstate(invalid="ignore"):
             is_low = share < (1.0 - self.min_loss) * top
-        is_shade = self._find_lasting(is_low, has_light)
+        is_shade = self._find_lasting(is_low, known, has_light)
         if is_shade is None:
             return []
-        on_days = is_low[:, is_shade].mean(1) >= 0.5
+        n_seen = known[:, is_shade].sum(1)
+        on_days = (n_seen > 0) & (is_low[:, is_shade].sum(1) >= 0.5 * n_seen)
+        if on_days.sum() < self.min_days:
+            return []
+        profile = median((share / top)[on_days], 0)
+        is_shade = _keep_steep(is_shade, profile)
+        if not is_shade.any():
+            return []
         first, last = np.flatnonzero(on_days)[[0, -1]].tolist()
         slots = np.flatnonzero(
-            is_shade[np.minimum(bins, len(is_shade) - 1)]
-            & (days.of_slot >= clear[first])
-            & (days.of_slot <= clear[last])
+            is_shade[bins]
+            & (days.of_slot >= first)
+            & (days.of_slot <= last)
             & reference.counted[row]
         )
-        of_day = np.interp(days.of_slot[slots], clear, top[:, 0])
+        of_day = top[days.of_slot[slots], 0]
         wanted = reference.expected_w[row, slots] * of_day
         missing = np.maximum(wanted - reference.power_w[row, slots], 0.0)
         depth = 1.0 - float(np.nanmedian((share / top)[on_days][:, is_shade]))
@@ -117,12 +127,12 @@ class Shade:
                 int(window.slot_us[slots[0]]),
                 int(window.slot_us[slots[-1]]) + window.step_us,
                 f"{depth:.0%} less between {_clock(hours.min())} and {_clock(hours.max())} on "
-                f"{int(on_days.sum())} clear days, as much as its neighbours at other hours",
+                f"{int(on_days.sum())} days, as much as its neighbours at other hours",
                 {
                     "depth_share": depth,
                     "from_h": float(hours.min()),
                     "until_h": float(hours.max()),
-                    "clear_days_n": float(on_days.sum()),
+                    "days_n": float(on_days.sum()),
                 },
                 reference.quantity,
                 self.name,
@@ -131,19 +141,20 @@ class Shade:
             )
         ]
 
-    def _find_lasting(self, is_low: Flags, has_light: Flags) -> Flags | None:
-        """The part of the sky that is low from some clear day on; None where there is none.
+    def _find_lasting(self, is_low: Flags, known: Flags, has_light: Flags) -> Flags | None:
+        """The part of the sky that is low from some day on; None where there is none.
 
         Args:
-            is_low: By clear day and bin.
+            is_low: By day and bin.
+            known: By day and bin, whether the sun came through.
             has_light: By bin.
         """
         n_bins = is_low.shape[1]
         lasting = np.zeros(n_bins, np.bool_)
         for at in np.flatnonzero(has_light & (is_low.sum(0) >= self.min_days)).tolist():
             seen = np.flatnonzero(is_low[:, at])
-            span = is_low[seen[0] : seen[-1] + 1, at]
-            lasting[at] = span.mean() >= self.persistence
+            span = slice(seen[0], seen[-1] + 1)
+            lasting[at] = is_low[span, at].sum() >= self.persistence * known[span, at].sum()
         spans = find_spans(lasting[None], self.min_bins)
         n_low = int((spans.end - spans.start).sum())
         if n_low == 0 or n_low > self.max_part * has_light.sum():
@@ -154,19 +165,37 @@ class Shade:
         return kept
 
 
-def _share_by_bin(reference: Reference, days: Days, clear: Ints, bins: Ints) -> Matrix:
-    """Given over expected by device, clear day and part of the sky."""
+def _keep_steep(is_shade: Flags, profile: Floats) -> Flags:
+    """Shadows that begin or end within a part of the sky.
+
+    A panel that looks another way than its siblings gives less and less towards one end of the
+    day; a shadow has an edge.
+    """
+    kept = np.zeros_like(is_shade)
+    spans = find_spans(is_shade[None])
+    padded = np.concatenate(([np.nan] * 2, profile, [np.nan] * 2))
+    for start, end in zip(spans.start, spans.end, strict=True):
+        depth = 1.0 - float(median(profile[start:end]))
+        # From the last part outside to the second one inside, at both ends.
+        rises = np.array([padded[start + 1] - padded[start + 3], padded[end + 2] - padded[end]])
+        with np.errstate(invalid="ignore"):
+            kept[start:end] = (rises >= _EDGE * depth).any()
+    return kept
+
+
+def _share_by_bin(reference: Reference, days: Days, is_sunny: Flags, bins: Ints) -> Matrix:
+    """Given over expected by device, day and part of the sky, while the sun came through."""
     n_bins = int(bins.max()) + 1
-    n_devices = reference.power_w.shape[0]
-    shares = np.full((n_devices, len(clear), n_bins), np.nan)
-    given = np.where(reference.counted, reference.power_w, 0.0)
-    wanted = np.where(reference.counted, reference.expected_w, 0.0)
-    for place, day in enumerate(clear.tolist()):
-        begin = int(days.starts[day])
-        end = int(days.starts[day + 1]) if day + 1 < days.count else len(bins)
-        member = bins[begin:end, None] == np.arange(n_bins)
-        above, below = given[:, begin:end] @ member, wanted[:, begin:end] @ member
-        np.divide(above, below, out=shares[:, place], where=below > 0.0)
+    counted = reference.counted & is_sunny
+    given = np.where(counted, reference.power_w, 0.0)
+    wanted = np.where(counted, reference.expected_w, 0.0)
+    shares = np.full((len(given), days.count, n_bins), np.nan)
+    ends = np.append(days.starts[1:], len(bins))
+    for day, (begin, end) in enumerate(zip(days.starts, ends, strict=True)):
+        if is_sunny[begin:end].any():
+            member = (bins[begin:end, None] == np.arange(n_bins)).astype(np.float64)
+            above, below = given[:, begin:end] @ member, wanted[:, begin:end] @ member
+            np.divide(above, below, out=shares[:, day], where=below > 0.0)
     return shares
 
 

@@ -8,23 +8,36 @@ Muller (2018), Quantifying Soiling Loss Directly From PV Yield, doi 10.1109/JPHO
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from wattscope.compute.expected_power import ExpectedMethod, expect_power
 from wattscope.compute.peers import PeerOptions
-from wattscope.compute.plant_states import find_snow_days, sum_plant
-from wattscope.compute.production import DayShares, cut_days
-from wattscope.compute.reference import Reference, find_reference
+from wattscope.compute.plant_states import find_snow_days, name_plant, sum_plant
+from wattscope.compute.production import Days, DayShares, cut_days
+from wattscope.compute.reference import find_reference
 from wattscope.compute.steps_and_slopes import Fall, find_falls
 from wattscope.core.findings import Finding
-from wattscope.core.reading import Int64Column
 from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR
-from wattscope.core.window import View, Window
+from wattscope.core.window import Matrix, View, Window
+
+Flags = npt.NDArray[np.bool_]
 
 _NEVER_DAYS = 365.0
 """Beyond a year ahead nothing is foretold."""
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A device, or the plant, on each day."""
+
+    device: str
+    shares: DayShares
+    """Of this one alone; shape ``(1, n_days)``."""
+    counted: Flags
+    """Shape ``(n_slots,)``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,59 +57,37 @@ class Soiling:
     """The loss at which to clean."""
 
     def find(self, window: Window) -> list[Finding]:
-        """Slow falls, by device, then start."""
+        """Slow falls, by device, then start; those of the plant come last."""
         reference = find_reference(window, self.peers)
         if reference is None:
             return []
         days = cut_days(window)
         shares = days.compare(reference.power_w, reference.expected_w, reference.counted)
-        findings = []
-        for row, device in enumerate(window.devices):
-            findings += self._look(window, device.id, shares, row, days.edges_us, reference)
+        views = [
+            _View(device.id, shares.row(row), reference.counted[row])
+            for row, device in enumerate(window.devices)
+        ]
         if reference.has_peers.any():
-            findings += self._look_at_plant(window, reference, days.edges_us)
-        return findings
+            views += _view_plant(window, reference.power_w, days)
+        return [
+            replace(one, quantity=reference.quantity, detector=self.name)
+            for view in views
+            for one in self._look(window, days, view)
+        ]
 
-    def _look_at_plant(
-        self, window: Window, reference: Reference, edges_us: Int64Column
-    ) -> list[Finding]:
-        expected = expect_power(window)
-        if expected.method is ExpectedMethod.NONE:
-            return []
-        days = cut_days(window)
-        plant = sum_plant(reference.power_w, expected)
-        is_snow = find_snow_days(window, plant, days)
-        counted = np.isfinite(plant.given_w) & np.isfinite(plant.expected_w)
-        counted &= (plant.expected_w > 0.0) & ~is_snow[days.of_slot]
-        shares = days.compare(plant.given_w[None], plant.expected_w[None], counted[None])
-        parents = {device.parent for device in window.devices}
-        only = next(iter(parents)) if len(parents) == 1 else None
-        return self._look(window, only or window.site.id, shares, 0, edges_us, reference)
-
-    def _look(  # noqa: PLR0913, PLR0917 - one row of a table with what is known of the window
-        self,
-        window: Window,
-        device: str,
-        shares: DayShares,
-        row: int,
-        edges_us: Int64Column,
-        reference: Reference,
-    ) -> list[Finding]:
-        share = shares.share[row]
+    def _look(self, window: Window, days: Days, view: _View) -> list[Finding]:
+        share = view.shares.share[0]
         if np.isfinite(share).sum() < self.min_days or not self._may_fall(share):
             return []
         falls = find_falls(share, self.min_fall, min_days=self.min_days, jump=self.recovery)
         return [
             Finding(
                 "soiling",
-                device,
-                max(int(edges_us[fall.start]), int(window.slot_us[0])),
-                min(int(edges_us[fall.end]), window.end_us),
+                view.device,
+                *days.find_span(window, view.counted, fall.start, fall.end),
                 *self._tell(fall, is_last=fall.end >= len(share) - 1),
-                reference.quantity,
-                self.name,
-                _sureness(fall),
-                _find_loss(shares, row, fall) * window.step_us / US_PER_HOUR,
+                confidence=_sureness(fall),
+                lost_wh=_find_loss(view.shares, fall) * window.step_us / US_PER_HOUR,
             )
             for fall in falls
         ]
@@ -128,14 +119,28 @@ class Soiling:
         return words, evidence
 
 
+def _view_plant(window: Window, power_w: Matrix, days: Days) -> list[_View]:
+    """The plant beside its light, snow left out; nothing where the light is not known."""
+    expected = expect_power(window)
+    if expected.method is ExpectedMethod.NONE:
+        return []
+    plant = sum_plant(power_w, expected)
+    is_snow = find_snow_days(window, plant, days)
+    with np.errstate(invalid="ignore"):
+        counted = (plant.expected_w > 0.0) & np.isfinite(plant.given_w) & ~is_snow[days.of_slot]
+    shares = days.compare(plant.given_w[None], plant.expected_w[None], counted[None])
+    return [_View(name_plant(window), shares, counted)]
+
+
 def _sureness(fall: Fall) -> float:
     """1 where the slope is known exactly, 0.5 where its interval is as wide as itself."""
     width = (fall.slope.high - fall.slope.low) / -fall.slope.per_x
     return float(np.clip(1.0 / (1.0 + width), 0.3, 0.9))
 
 
-def _find_loss(shares: DayShares, row: int, fall: Fall) -> float:
+def _find_loss(shares: DayShares, fall: Fall) -> float:
+    """Sum of the powers that its days lack [W]."""
     span = slice(fall.start, fall.end)
-    wanted = shares.expected[row, span] * fall.clean
-    missing = np.where(np.isfinite(shares.share[row, span]), wanted - shares.given[row, span], 0.0)
+    wanted = shares.expected[0, span] * fall.clean
+    missing = np.where(np.isfinite(shares.share[0, span]), wanted - shares.given[0, span], 0.0)
     return max(float(missing.sum()), 0.0)

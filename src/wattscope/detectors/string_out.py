@@ -1,5 +1,6 @@
-"""A string, or a part of a panel, that drops out: a fixed part of the power is missing from a day
-on, at all hours and in all light.
+"""A string, or a part of a panel, that drops out: from a day on a fixed part of the power is gone.
+
+It is missing at all hours and in all light.
 
 Where an inverter tells its strings apart, each is held against the others. Where not, the share of
 the whole steps down by k of n equal parts and stays there. A shadow comes and goes with the sun,

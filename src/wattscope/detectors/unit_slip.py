@@ -1,9 +1,9 @@
-"""Values ten, a hundred or a thousand times too large or small, told by a ratio that is stuck there.
+"""Values ten, a hundred or a thousand times too large or small, told by a ratio stuck there.
 
-Three ratios are known to be near 1 whatever the weather: AC over DC power of an inverter, power over
-voltage times current, and power integrated over what a counter grew by. Where one is steady near a
-power of ten, a decimal point or a "kilo" was lost; which of the two values is wrong is told by a
-third one where there is one.
+Three ratios are known to be near 1 whatever the weather: AC over DC power of an inverter, power
+over voltage times current, and power integrated over what a counter grew by. Where one is steady
+near a power of ten, a decimal point or a "kilo" was lost; which of the two values is wrong is told
+by a third one where there is one.
 """
 
 from __future__ import annotations
@@ -63,8 +63,7 @@ class UnitSlip:
             slips: dict[str, Slip] = {}
             for slip in self._look(window, row):
                 slips.setdefault(slip.quantity, slip)
-            for slip in slips.values():
-                findings.append(self._tell(window, device.id, row, slip))
+            findings += [self._tell(window, device.id, row, one) for one in slips.values()]
         return findings
 
     def _look(self, window: Window, row: int) -> list[Slip]:

@@ -149,7 +149,13 @@ class WindowReader:
 
         values = _ReadWhenAsked(tuple(group.series), read)
         return Window(
-            group.site, group.devices, slot_us, step_us, values, self._read_weather(group, slot_us)
+            group.site,
+            group.devices,
+            slot_us,
+            step_us,
+            values,
+            self._read_weather(group, slot_us),
+            self._list_above(group),
         )
 
     def pieces(
@@ -235,6 +241,17 @@ class WindowReader:
         if is_recent and self._recent is not None:
             self._recent.take_in(series, first, total, counts)
         return _divide(total, counts)
+
+    def _list_above(self, group: Group) -> dict[str, Device]:
+        """All that stands above the devices of a group, by id."""
+        known = {device.id: device for device in self._names.list_devices()}
+        above: dict[str, Device] = {}
+        for device in group.devices:
+            parent = device.parent
+            while parent in known and parent not in above:
+                above[parent] = known[parent]
+                parent = known[parent].parent
+        return above
 
     def _read_weather(self, group: Group, slot_us: Int64Column) -> dict[str, FloatColumn]:
         """What the sensors of the site measured, the mean where there are several."""
