@@ -5,7 +5,7 @@ import type { Fleet, FleetDevice } from "../src/api/fleet";
 import { formatMoney } from "../src/format/money";
 import { setLocale } from "../src/format/number";
 import { cellAt, layoutMap, neighbourOf } from "../src/solar/mapLayout";
-import { groupsOf, matches, type Parent, rankByLoss, sharedStart } from "../src/solar/order";
+import { groupsOf, matches, type Parent, powerNow, rankByLoss, sharedStart } from "../src/solar/order";
 import { deviceWords, lossWords, verdictOf } from "../src/solar/words";
 
 setLocale("en-GB");
@@ -86,7 +86,8 @@ test("one that loses is one, and without a price it is energy alone", () => {
 
 test("all well, night, silence and what nobody can judge have their own words", () => {
   assert.equal(verdictOf(fleetOf(many(3))).strong, "All 3 panels give what they should.");
-  assert.equal(verdictOf(fleetOf(many(3))).rest, "98\u202f% of what is expected at this moment.");
+  const nearly = many(3).map((one) => ({ ...one, power_w: 196 }));
+  assert.equal(verdictOf(fleetOf(nearly)).rest, "98\u202f% of what is expected at this moment.");
   const asleep = many(3).map((one) => ({ ...one, state: "night" as const, performance: null }));
   const night = verdictOf(fleetOf(asleep, { is_day: false }));
   assert.deepEqual([night.mood, night.strong], ["quiet", "Night, and all 3 panels were well."]);
@@ -126,6 +127,11 @@ test("the list begins with what costs most, then energy, then what needs a perso
     ranked.map((one) => one.id),
     ["dear", "cheap", "free-b", "dead", "p9", "p10"],
   );
+});
+
+test("an old value is no part of what they give now", () => {
+  assert.equal(powerNow([panel("a"), panel("b", { state: "stale" }), panel("c", { power_w: null })]), 200);
+  assert.equal(powerNow([panel("b", { state: "stale" })]), null);
 });
 
 test("a filter and a word narrow the list together", () => {

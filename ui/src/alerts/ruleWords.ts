@@ -63,7 +63,7 @@ export const NEW_RULE: AlertRule = {
   kind: "below",
   devices: [],
   quantity: "",
-  threshold: 0,
+  threshold: 10,
   hysteresis: 0,
   for_s: 600,
   per_s: 300,

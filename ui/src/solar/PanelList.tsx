@@ -184,6 +184,7 @@ function Against({ one }: { one: FleetDevice }) {
     <span class="against">
       <span>
         <span class="number">
+          {one.state === "stale" && <span class="muted small">last </span>}
           <b>{formatValue(one.power_w, "W")}</b>
           {one.expected_w !== null && (
             <span class="muted small"> of {formatValue(one.expected_w, "W")}</span>

@@ -18,6 +18,12 @@ export function countStates(devices: readonly FleetDevice[]): Record<PanelState,
   return count;
 }
 
+/** What all give now together; an old value is no part of now [W]. */
+export function powerNow(devices: readonly FleetDevice[]): number | null {
+  const known = devices.flatMap((one) => (one.state === "stale" ? [] : (one.power_w ?? [])));
+  return known.length === 0 ? null : known.reduce((sum, one) => sum + one, 0);
+}
+
 export function isLosing(one: FleetDevice): boolean {
   return one.lost_kwh_per_day > 0;
 }
