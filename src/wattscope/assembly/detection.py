@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -105,6 +106,14 @@ class Watcher:
                 self._detection.use(self._build())
             await asyncio.sleep(_LOOK_AT_MODELS_S)
             waited_s += _LOOK_AT_MODELS_S
+
+    def describe(self) -> dict[str, Any]:
+        """How much was looked, and what it took."""
+        return {
+            "looks": self._detection.n_looks,
+            "seconds": round(self._detection.lasting_s, 3),
+            "refused_models": list(self._said),
+        }
 
     def _build(self) -> list[Detector]:
         """All detectors, with the models that can be believed."""

@@ -74,6 +74,7 @@ def describe_health(program: Program) -> dict[str, Any]:
             "messages": tally.messages,
             "quarantined_by_code": dict(tally.quarantined_by_code),
         },
+        "detection": None if program.watcher is None else program.watcher.describe(),
         "quarantine": {"total": sum(by_code.values()), "by_code": by_code},
         "registry": {"damages": list(storage.database.damages)},
         "disk": _describe_disk(storage) | {"data_bytes": storage.log.size_bytes + store["bytes"]},
