@@ -40,6 +40,7 @@ def build_services(program: Program, *, allowed_hosts: tuple[str, ...]) -> Servi
         meters=None if program.meters is None else BookDesk(program.meters),
         commission=None if program.meters is None else Commission(program.meters, open_wire),
         screen=build_screen(program.settings),
+        alerts=program.alerts,
     )
 
 

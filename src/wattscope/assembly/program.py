@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from wattscope.assembly.alerting import AlertDesk
 from wattscope.assembly.background import build_upkeep
 from wattscope.assembly.feeds import build_feed
 from wattscope.assembly.meter_fleet import build_fleet_source, find_modbus_source
@@ -40,6 +41,8 @@ class Program:
         self.feeds = [
             build_feed(settings, one, storage, library, self.meters) for one in settings.sources
         ]
+        self.alerts = AlertDesk(settings, storage)
+        """Rules, incidents, and the channels on which alerts are told."""
         self.broker: EmbeddedBroker | None = None
         if settings.broker.embedded:
             self.broker = EmbeddedBroker(
@@ -65,9 +68,12 @@ class Program:
             running += [
                 stages.create_task(one) for one in build_upkeep(self.settings, self.storage)
             ]
+            for name, work in (("alerts", self.alerts.watch), ("notify", self.alerts.deliver)):
+                running.append(stages.create_task(keep_running(name, work)))
             try:
                 await serve()
             finally:
+                await self.alerts.end()
                 for task in running:
                     task.cancel()
                 for feed in self.feeds:
