@@ -86,14 +86,6 @@ class RuleForm(BaseModel):
         )
 
 
-class PreviewForm(BaseModel):
-    """A rule that is not kept yet."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    rule: RuleForm
-
-
 def describe_rule(rule: AlertRule) -> dict[str, Any]:
     """A rule for an answer."""
     return {

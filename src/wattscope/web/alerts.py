@@ -12,7 +12,7 @@ from wattscope.core.findings import Severity
 from wattscope.core.time_grid import US_PER_HOUR, format_utc
 from wattscope.incidents.seed_advice import advise
 from wattscope.incidents.traits import TRAITS
-from wattscope.web.alert_forms import PreviewForm, RuleForm, describe_alert, describe_rule
+from wattscope.web.alert_forms import RuleForm, describe_alert, describe_rule
 from wattscope.web.incidents import Silence
 from wattscope.web.numbers import number
 from wattscope.web.problems import (
@@ -109,9 +109,9 @@ def _add_rule_routes(router: APIRouter, services: Services) -> None:
         return describe_rule(services.find_alerts().put_rule(rule.read(0)))
 
     @router.post("/alert-rules/preview", responses=CHANGE_RESPONSES)
-    def preview_rule(form: PreviewForm) -> dict[str, Any]:
+    def preview_rule(rule: RuleForm) -> dict[str, Any]:
         """What a rule would have raised in the last thirty days."""
-        found = services.find_alerts().preview(form.rule.read(0))
+        found = services.find_alerts().preview(rule.read(0))
         return {
             "days": 30,
             "n_fired": len(found.fired),
