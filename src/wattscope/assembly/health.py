@@ -42,6 +42,7 @@ def build_services(program: Program, *, allowed_hosts: tuple[str, ...]) -> Servi
         screen=build_screen(program.settings),
         fleet=None if program.watcher is None else program.watcher.board,
         energy_price=program.settings.site.energy_price,
+        alerts=program.alerts,
     )
 
 
