@@ -59,7 +59,14 @@ function alert(id: number, changes: Partial<Alert> = {}): Alert {
     value: 0,
     silenced_until: null,
     deliveries: [
-      { channel: "mail", state: "delivered", attempts: 1, last_error: null, delivered_at: iso(6) },
+      {
+        channel: "mail",
+        event: "raised",
+        state: "delivered",
+        attempts: 1,
+        last_error: null,
+        delivered_at: iso(6),
+      },
     ],
     ...changes,
   };

@@ -25,6 +25,10 @@ export function Deliveries({ deliveries }: { deliveries: readonly Delivery[] }) 
 }
 
 function wordsOf(one: Delivery): string {
+  return one.event === "cleared" ? `that it is over, ${fateOf(one)}` : fateOf(one);
+}
+
+function fateOf(one: Delivery): string {
   if (one.state === "delivered") {
     return one.delivered_at === null
       ? "delivered"

@@ -8,7 +8,7 @@ import { noteChange } from "../state/changes";
 import { LengthBlank, LimitBlank, NumberBlank, Pick } from "./blanks";
 import { DevicesBlank } from "./DevicesBlank";
 import { RulePreview } from "./RulePreview";
-import { CAUSES, COMPARISONS, missingIn, nameFor } from "./ruleWords";
+import { CAUSES, COMPARISONS, missingIn, MOST_LETTERS, nameFor } from "./ruleWords";
 import { ScheduleBlank } from "./ScheduleBlank";
 import { useNames } from "./useNames";
 import { WaysBlank } from "./WaysBlank";
@@ -229,7 +229,7 @@ function More({ rule, change, unit, placeholder }: PartProps & { placeholder: st
             aria-label="Name of the rule"
             value={rule.name}
             placeholder={placeholder}
-            maxLength={120}
+            maxLength={MOST_LETTERS}
             onInput={(event) => change({ name: event.currentTarget.value })}
             data-testid="rule-name"
           />

@@ -148,10 +148,12 @@ function conditionWords(rule: AlertRule, names: Names): string {
   return `${subject} ${comparison} ${limit}${within}${rule.for_s > 0 ? ` for ${length}` : ""}`;
 }
 
+export const MOST_LETTERS = 128;
+
 /** A name for a rule that was given none. */
 export function nameFor(rule: AlertRule, names: Names): string {
   const words = conditionWords({ ...rule, for_s: rule.kind === "no_data" ? rule.for_s : 0 }, names);
-  return words.slice(0, 1).toUpperCase() + words.slice(1);
+  return (words.slice(0, 1).toUpperCase() + words.slice(1)).slice(0, MOST_LETTERS);
 }
 
 /** What is missing until a rule can be tried; null when nothing is. */

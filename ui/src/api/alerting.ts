@@ -57,6 +57,8 @@ export interface IncidentList {
 
 export interface Delivery {
   channel: string;
+  /** What it tells: that it was raised, that it is over. */
+  event: string;
   state: "waiting" | "delivered" | "failed";
   attempts: number;
   last_error: string | null;
