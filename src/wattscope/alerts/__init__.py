@@ -13,7 +13,7 @@ Everything here is a pure function of values, instants and the state before; the
 columns that can be saved and loaded at any point.
 """
 
-from wattscope.alerts.lifecycle import acknowledge, clear, raise_alert, silence, wake
+from wattscope.alerts.lifecycle import acknowledge, clear, raise_alert, reopen, silence, wake
 from wattscope.alerts.preview import Fired, preview
 from wattscope.alerts.rule_faults import find_rule_faults
 from wattscope.alerts.saved_state import pack_state, unpack_state
@@ -34,6 +34,7 @@ __all__ = [
     "pack_state",
     "preview",
     "raise_alert",
+    "reopen",
     "silence",
     "step",
     "unpack_state",

@@ -53,6 +53,16 @@ def silence(alert: Alert, until_us: int, now_us: int) -> Alert:
     )
 
 
+def reopen(alert: Alert, now_us: int) -> Alert:
+    """Nobody has dealt with it after all.
+
+    Raises:
+        QueryError: It is over.
+    """
+    _demand_open(alert)
+    return replace(alert, state=AlertState.RAISED, changed_at_us=now_us, silenced_until_us=0)
+
+
 def wake(alert: Alert, now_us: int) -> Alert | None:
     """The alert as it is again when the time of silence is over; None while it is not."""
     if alert.state is not AlertState.SILENCED or now_us < alert.silenced_until_us:

@@ -40,6 +40,8 @@ def build_services(program: Program, *, allowed_hosts: tuple[str, ...]) -> Servi
         meters=None if program.meters is None else BookDesk(program.meters),
         commission=None if program.meters is None else Commission(program.meters, open_wire),
         screen=build_screen(program.settings),
+        fleet=None if program.watcher is None else program.watcher.board,
+        energy_price=program.settings.site.energy_price,
     )
 
 

@@ -208,6 +208,8 @@ def _read(store: DuckdbStore, series: Sequence[int], doing: str, question: _Ques
         return empty_batch()
     since_us = question.at_us - round(question.wish.since_s * US_PER_S)
     range_us = max(since_us, known[0]), min(question.at_us, known[1] + 1)
+    if range_us[0] >= range_us[1]:
+        return empty_batch()
     probes = _spread_stretches(range_us, _N_PROBES, _PROBE_SHARE)
     n_found = sum(len(store.read_raw(series, *one)) for one in probes)
     share = min(1.0, MAX_VALUES * _PROBE_SHARE / max(1, n_found))
@@ -225,7 +227,7 @@ def _read(store: DuckdbStore, series: Sequence[int], doing: str, question: _Ques
 def _spread_stretches(range_us: Span, n_stretches: int, share: float) -> list[Span]:
     """A share of a span: one stretch of each of its equal parts, at ever another place."""
     low, high = range_us
-    edges = np.linspace(low, max(low, high), n_stretches + 1).astype(np.int64).tolist()
+    edges = np.linspace(low, high, n_stretches + 1).astype(np.int64).tolist()
     stretches = []
     for number, (start, end) in enumerate(itertools.pairwise(edges)):
         length = int((end - start) * share)

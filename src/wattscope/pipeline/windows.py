@@ -22,8 +22,10 @@ LEVEL_STEPS = {
     "1m": US_PER_MINUTE,
     "15m": 15 * US_PER_MINUTE,
     "1h": US_PER_HOUR,
+    "1d": US_PER_DAY,
 }
-"""Length of a slot of each level [µs]."""
+"""Length of a slot of each level [µs]; a local day stands in the slot of the UTC day in which it
+begins."""
 WEATHER = ("irradiance_w_m2", "temperature_c", "module_temperature_c")
 """What sensors of a site tell all its devices."""
 _UNUSABLE = int(Quality.MISSING | Quality.IMPLAUSIBLE)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, delete, insert, select
 
-from wattscope.core.errors import UnknownNameError
+from wattscope.core.errors import QueryError, UnknownNameError
 from wattscope.core.incidents import BookedIncident, Incident, IncidentState
 from wattscope.registry.alert_rows import incident_of_row, row_of_incident
 from wattscope.registry.schema import incidents
@@ -52,11 +52,14 @@ class SqlIncidentBook:
 
         Raises:
             UnknownNameError: There is no such incident.
+            QueryError: It is over.
         """
         with self._database.begin() as connection:
             found = _read(connection, [incident])
             if not found:
                 raise _unknown(incident)
+            if found[0].incident.is_over:
+                raise QueryError(f"incident {incident} is over; there is nothing to do about it")
             changed = replace(
                 found[0], state=state, changed_at_us=now_us, silenced_until_us=silenced_until_us
             )

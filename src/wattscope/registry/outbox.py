@@ -38,12 +38,15 @@ class SqlOutbox:
     def __init__(self, database: PlainDatabase) -> None:
         self._database = database
 
-    def take_back(self) -> int:
+    def take_back(self, channel: str) -> int:
         """At a start: what was being sent is to be sent. Returns how many there were."""
         with self._database.begin() as connection:
             changed = connection.execute(
                 update(alert_deliveries)
-                .where(alert_deliveries.c.state == DeliveryState.SENDING.value)
+                .where(
+                    alert_deliveries.c.channel == channel,
+                    alert_deliveries.c.state == DeliveryState.SENDING.value,
+                )
                 .values(state=DeliveryState.WAITING.value)
             )
             return changed.rowcount

@@ -21,6 +21,7 @@ from wattscope.web.cross_site import CrossSiteGuard
 from wattscope.web.device_energy import build_device_energy_routes
 from wattscope.web.devices import build_device_routes
 from wattscope.web.energy import build_energy_routes
+from wattscope.web.fleet import build_fleet_routes
 from wattscope.web.grid_quality import build_grid_quality_routes
 from wattscope.web.insights import build_insight_routes
 from wattscope.web.live_stream import build_live_routes
@@ -66,6 +67,7 @@ def create_app(services: Services) -> FastAPI:
     for build in (
         build_chart_routes,
         build_device_energy_routes,
+        build_fleet_routes,
         build_device_routes,
         build_energy_routes,
         build_insight_routes,
