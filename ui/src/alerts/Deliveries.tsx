@@ -24,8 +24,15 @@ export function Deliveries({ deliveries }: { deliveries: readonly Delivery[] }) 
   );
 }
 
+/** What the message says, where that is more than that the alert was raised. */
+const EVENT_WORDS: Record<Delivery["event"], string> = {
+  raised: "",
+  reminded: "again, ",
+  cleared: "that it is over, ",
+};
+
 function wordsOf(one: Delivery): string {
-  return one.event === "cleared" ? `that it is over, ${fateOf(one)}` : fateOf(one);
+  return `${EVENT_WORDS[one.event] ?? ""}${fateOf(one)}`;
 }
 
 function fateOf(one: Delivery): string {

@@ -57,8 +57,7 @@ export interface IncidentList {
 
 export interface Delivery {
   channel: string;
-  /** What it tells: that it was raised, that it is over. */
-  event: string;
+  event: "raised" | "reminded" | "cleared";
   state: "waiting" | "delivered" | "failed";
   attempts: number;
   last_error: string | null;
