@@ -116,10 +116,7 @@ test("the line of truth counts what needs a person and names a way that fails", 
 
 test("times and states of an incident are told on the site's clock", () => {
   const now = START + 3 * 3_600_000;
-  assert.equal(
-    whenWords(iso(0), null, "Europe/Berlin", now),
-    "since 12:00, 3\u202fh so far",
-  );
+  assert.equal(whenWords(iso(0), null, "Europe/Berlin", now), "since 12:00, 3\u202fh so far");
   assert.equal(
     whenWords(iso(0), iso(90), "Europe/Berlin", now),
     "12:00 – 13:30, 1\u202fh 30\u202fmin",

@@ -42,6 +42,7 @@ function fateOf(one: Delivery): string {
       : `delivered ${momentOf(Date.parse(one.delivered_at), zone.value, serverNow())}`;
   }
   const error = one.last_error === null ? "" : `: ${one.last_error}`;
-  const tries = one.attempts > 0 ? ` after ${one.attempts} ${one.attempts === 1 ? "try" : "tries"}` : "";
+  const tries =
+    one.attempts > 0 ? ` after ${one.attempts} ${one.attempts === 1 ? "try" : "tries"}` : "";
   return one.state === "failed" ? `failed${tries}${error}` : `waiting${tries}${error}`;
 }
