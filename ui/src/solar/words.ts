@@ -117,7 +117,8 @@ function worstWords(devices: readonly FleetDevice[], losing: number): string {
 export function deviceWords(one: FleetDevice, currency: string | null): string {
   const parts = [STATE_WORDS[one.state]];
   if (one.power_w !== null) {
-    const against = one.expected_w === null ? "" : ` of ${formatValue(one.expected_w, "W")} expected`;
+    const against =
+      one.expected_w === null ? "" : ` of ${formatValue(one.expected_w, "W")} expected`;
     const last = one.state === "stale" ? "last " : "";
     parts.push(`${last}${formatValue(one.power_w, "W")}${against}`);
   }
