@@ -30,6 +30,7 @@ from wattscope.web.live_stream import build_live_routes
 from wattscope.web.meters import build_meter_routes
 from wattscope.web.metrics import build_metrics_routes
 from wattscope.web.operations import build_operation_routes
+from wattscope.web.panels import build_panel_routes
 from wattscope.web.phases import build_phase_routes
 from wattscope.web.plant import build_plant_routes
 from wattscope.web.problems import install_problem_handlers, problem
@@ -70,6 +71,7 @@ def create_app(services: Services) -> FastAPI:
         build_chart_routes,
         build_device_energy_routes,
         build_fleet_routes,
+        build_panel_routes,
         build_device_routes,
         build_energy_routes,
         build_insight_routes,
