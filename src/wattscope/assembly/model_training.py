@@ -58,7 +58,7 @@ class TrainingWish:
     classes: tuple[DeviceKind, ...] = ()
     """None named: those of ``LEARNED_KINDS`` that have devices."""
     since_s: float = DEFAULT_SINCE_S
-    """How far back the history goes [s]."""
+    """How far the history goes back from now, or from the newest reading of the class [s]."""
     left_out: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
     """By device: known incidents, from which nothing is learned."""
 
@@ -204,12 +204,16 @@ def _train_class(
 def _read(store: DuckdbStore, series: Sequence[int], doing: str, question: _Question) -> Batch:
     """Values of the time asked for, thinned out where there are too many; by series, then time."""
     known = store.time_range()
-    if known is None or not series:
+    newest = store.last_rows()
+    ends = newest.measured_at_us[np.isin(newest.series_id, series)]
+    if known is None or not len(ends):
         return empty_batch()
-    since_us = question.at_us - round(question.wish.since_s * US_PER_S)
-    range_us = max(since_us, known[0]), min(question.at_us, known[1] + 1)
-    if range_us[0] >= range_us[1]:
+    # Of an archive, the time before its end.
+    end_us = min(question.at_us, int(ends.max()) + 1)
+    start_us = max(known[0], end_us - round(question.wish.since_s * US_PER_S))
+    if start_us >= end_us:
         return empty_batch()
+    range_us = start_us, end_us
     probes = _spread_stretches(range_us, _N_PROBES, _PROBE_SHARE)
     n_found = sum(len(store.read_raw(series, *one)) for one in probes)
     share = min(1.0, MAX_VALUES * _PROBE_SHARE / max(1, n_found))
