@@ -34,9 +34,16 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
     "simulator": {
         "home": Plugin("wattscope.simulate.home_simulator:HomeSimulator"),
         "modbus": Plugin("wattscope.simulate.site_simulators:simulate_plant"),
+        "solar": Plugin("wattscope.simulate.solar_simulator:SolarSimulator"),
         "heatpump": Plugin("wattscope.simulate.site_simulators:simulate_heat_pump"),
     },
     "serial_server": {"rtu": Plugin("wattscope.simulate.modbus_serial:serve_serial", "serial")},
+    "notifier": {
+        "webhook": Plugin("wattscope.notifiers.webhook:WebhookNotifier"),
+        "email": Plugin("wattscope.notifiers.mail:MailNotifier"),
+        "mqtt": Plugin("wattscope.notifiers.mqtt:MqttNotifier"),
+        "apprise": Plugin("wattscope.notifiers.apprise_bridge:AppriseNotifier", "notify"),
+    },
     "output": {"prometheus": Plugin("wattscope.outputs.prometheus:DeviceMetrics")},
     "detector": {
         "clipping": Plugin("wattscope.detectors.clipping:Clipping"),
@@ -45,6 +52,7 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
         "degradation": Plugin("wattscope.detectors.degradation:Degradation"),
         "expected_power": Plugin("wattscope.detectors.expected_power:ExpectedPower"),
         "incomplete_day": Plugin("wattscope.detectors.incomplete_day:IncompleteDay"),
+        "isolation_forest": Plugin("wattscope.detectors.isolation_forest:IsolationForestDetector"),
         "outage": Plugin("wattscope.detectors.outage:Outage"),
         "peer_comparison": Plugin("wattscope.detectors.peer_comparison:PeerComparison"),
         "sensor_drift": Plugin("wattscope.detectors.sensor_drift:SensorDrift"),

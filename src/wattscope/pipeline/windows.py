@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -67,6 +67,31 @@ class Group:
         return f"{self.site.id}/{self.kind.value}"
 
 
+class _ReadWhenAsked(Mapping[str, Matrix]):
+    """Quantities that are read when a detector first asks for them; most ask for one or two."""
+
+    def __init__(self, names: tuple[str, ...], read: Callable[[str], Matrix]) -> None:
+        self._names = names
+        self._read = read
+        self._known: dict[str, Matrix] = {}
+
+    def __getitem__(self, name: str) -> Matrix:
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._known:
+            self._known[name] = self._read(name)
+        return self._known[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
 class WindowReader:
     """Makes windows of a store. Thread-safe as far as the store is."""
 
@@ -115,14 +140,16 @@ class WindowReader:
             self._recent.follow(
                 (one for series in gauges for one in series.values()), self.newest_us(group)
             )
-        values = {}
-        for name, series in group.series.items():
+
+        def read(name: str) -> Matrix:
+            series = group.series[name]
             matrix = np.full((len(group.devices), n_slots), np.nan)
-            found = self._read_slots(
+            matrix[list(series)] = self._read_slots(
                 tuple(series.values()), slot_us, step_us, is_counter=name in group.counters
             )
-            matrix[list(series)] = found
-            values[name] = matrix
+            return matrix
+
+        values = _ReadWhenAsked(tuple(group.series), read)
         return Window(
             group.site,
             group.devices,
