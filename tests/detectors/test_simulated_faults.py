@@ -7,7 +7,7 @@ detector; here it must only not be taken for anything else.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 
@@ -15,16 +15,18 @@ import pytest
 
 from wattscope.compute.detection_score import CAUSES, Raised, Score, Truth, score_incidents
 from wattscope.compute.panel_arrays import PanelArray, lay_out
+from wattscope.compute.peers import PeerOptions
 from wattscope.core.findings import Finding
 from wattscope.core.time_grid import US_PER_DAY, US_PER_MINUTE, to_us
 from wattscope.core.topology import Device, Site
+from wattscope.core.window import Window
 from wattscope.detectors.clipping import Clipping
 from wattscope.detectors.counter_trust import CounterTrust
 from wattscope.detectors.expected_power import ExpectedPower
 from wattscope.detectors.incomplete_day import IncompleteDay
 from wattscope.detectors.outage import Outage
 from wattscope.detectors.peer_comparison import PeerComparison
-from wattscope.detectors.sensor_drift import SensorDrift
+from wattscope.detectors.sensor_drift import DriftLimit, SensorDrift
 from wattscope.detectors.shade import Shade
 from wattscope.detectors.soiling import Soiling
 from wattscope.detectors.string_out import StringOut
@@ -53,9 +55,19 @@ OTHERS = frozenset({FaultKind.SENSOR_STUCK.value})
 N_PANELS, N_DAYS, N_FAULTS = 100, 30, 28
 
 
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A month of a plant with faults that its seed drew."""
+
+    window: Window
+    truths: tuple[Truth, ...]
+    findings: tuple[Finding, ...]
+    score: Score
+
+
 @cache
-def run_month(seed: int, month: int) -> tuple[Score, tuple[Finding, ...]]:
-    """A month of a plant with faults that the seed draws; its score, and all findings."""
+def run_month(seed: int, month: int) -> Month:
+    """A month, its findings and its score."""
     devices = lay_out(
         PanelArray(
             "roof",
@@ -77,9 +89,9 @@ def run_month(seed: int, month: int) -> tuple[Score, tuple[Finding, ...]]:
     window = replace(made.panels, above={device.id: device for device in devices})
     findings = tuple(one for detector in DETECTORS for one in detector.find(window))
     incidents = merge_findings(findings, [], devices, None, end_us)
-    truths = [_truth_of(fault, branches, devices) for fault in faults]
+    truths = tuple(_truth_of(fault, branches, devices) for fault in faults)
     raised = [Raised(one, one.start_us) for one in incidents]
-    return score_incidents(raised, truths, N_PANELS * N_DAYS), findings
+    return Month(window, truths, findings, score_incidents(raised, truths, N_PANELS * N_DAYS))
 
 
 def _truth_of(fault: Fault, branches: Branches, devices: Sequence[Device]) -> Truth:
@@ -95,7 +107,7 @@ MONTHS = [(2, 3), (3, 5), (4, 7), (5, 9)]
 
 @pytest.mark.parametrize(("seed", "month"), MONTHS)
 def test_faults_are_detected_and_their_cause_is_named(seed: int, month: int) -> None:
-    score, _ = run_month(seed, month)
+    score = run_month(seed, month).score
     own = [one for one in score.kinds if one.kind not in OTHERS]
     assert {one.kind for one in own} == set(CAUSES) - OTHERS
     n_faults = sum(one.n_faults for one in own)
@@ -106,20 +118,63 @@ def test_faults_are_detected_and_their_cause_is_named(seed: int, month: int) -> 
 
 @pytest.mark.parametrize(("seed", "month"), MONTHS)
 def test_false_alarms_are_rare(seed: int, month: int) -> None:
-    score, _ = run_month(seed, month)
+    score = run_month(seed, month).score
     assert score.false_per_100_device_days <= 1.0
     assert len(score.false_alarms) <= 2, score.false_alarms
 
 
 def test_winter_costs_shadows_and_nothing_else() -> None:
-    score, _ = run_month(1, 1)
-    for one in score.kinds:
+    for one in run_month(1, 1).score.kinds:
         if one.kind not in {*OTHERS, "shade"}:
             assert one.n_detected == one.n_faults, one
 
 
+@pytest.mark.parametrize(
+    ("moved", "kind"),
+    [
+        (Soiling(min_fall=0.01), "soiling"),
+        (Soiling(min_fall=0.04), "soiling"),
+        (Soiling(recovery=0.01), "soiling"),
+        (Soiling(recovery=0.04), "soiling"),
+        (Shade(min_loss=0.04), "shade"),
+        (Shade(min_loss=0.16), "shade"),
+        (Shade(bin_deg=15.0), "shade"),
+        (
+            SensorDrift(limits=(DriftLimit("temperature_c", 1.5, is_ratio=False, unit=" °C"),)),
+            "sensor_drift",
+        ),
+        (
+            SensorDrift(limits=(DriftLimit("temperature_c", 6.0, is_ratio=False, unit=" °C"),)),
+            "sensor_drift",
+        ),
+        (Outage(no_power_share=0.01), "string_out"),
+        (Outage(no_power_share=0.04), "string_out"),
+        (Outage(peers=PeerOptions(day_share=0.025)), "string_out"),
+        (Outage(peers=PeerOptions(day_share=0.1)), "string_out"),
+    ],
+    ids=repr,
+)
+def test_no_fault_hangs_on_a_threshold(moved: Detector, kind: str) -> None:
+    """Moved by a factor of two either way, all are still found, and nothing on sound devices."""
+    month = run_month(4, 7)
+    findings = [one for one in moved.find(month.window) if one.kind == kind]
+    for truth in month.truths:
+        if truth.kind == kind:
+            assert any(_belongs(one, truth) for one in findings), truth
+    sound = [one for one in findings if not any(_belongs(one, truth) for truth in month.truths)]
+    assert sound == []
+
+
+def _belongs(finding: Finding, truth: Truth) -> bool:
+    return (
+        finding.device in truth.devices
+        and finding.start_us < truth.end_us + US_PER_DAY
+        and finding.end_us > truth.start_us
+    )
+
+
 def test_findings_are_of_known_kinds_with_a_loss_and_a_sureness() -> None:
-    _, findings = run_month(3, 5)
+    findings = run_month(3, 5).findings
     names = {detector.name for detector in DETECTORS}
     for one in findings:
         assert one.detector in names
