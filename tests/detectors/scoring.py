@@ -157,9 +157,7 @@ def read_nab(folder: Path) -> tuple[Labelled, ...]:
     for name, told in windows.items():
         one = read_window(folder / f"{name}.gz")
         stretches = tuple(Stretch(read_stamp(a), read_stamp(b)) for a, b in told)
-        found.append(
-            Labelled(name, one.window, stretches, 2 * 3_600_000_000, one.read, one.labels)
-        )
+        found.append(Labelled(name, one.window, stretches, 2 * 3_600_000_000, one.read, one.labels))
     return tuple(found)
 
 
