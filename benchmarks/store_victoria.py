@@ -58,6 +58,7 @@ SETTINGS = (
 _SAMPLES_A_LINE = 10_000
 _MERGE_LOOK_S = 0.2
 _N_QUIET_LOOKS = 10
+_ROWS_WITHIN_S = 60.0
 
 
 @dataclass
@@ -113,7 +114,7 @@ class VictoriaSubject:
             write_text(measured, " UNION ALL ".join(parts), text)
             for piece in read_pieces(text):
                 first.client.post("/api/v1/import", piece)
-            first.client.get("/internal/force_flush")
+            _wait_for_rows(first.client, measured.n_rows * len(measured.columns))
             everything = {"match[]": '{__name__!=""}', "start": "0"}
             native.write_bytes(first.client.get("/api/v1/export/native", everything))
         return Prepared(measured, native)
@@ -130,6 +131,21 @@ class VictoriaSubject:
         ]
         with run_server(command, port, folder / "log") as client:
             yield OpenedVictoria(client, folder)
+
+
+def _wait_for_rows(client: Client, n_rows: int) -> None:
+    """Until all that was imported can be exported; on a busy machine a flush returns before."""
+    deadline = time.monotonic() + _ROWS_WITHIN_S
+    while True:
+        client.get("/internal/force_flush")
+        lines = client.get("/metrics").decode().splitlines()
+        rows = [one for one in lines if one.startswith('vm_rows{type="storage/')]
+        found = sum(int(one.rpartition(" ")[2]) for one in rows)
+        if found >= n_rows:
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"VictoriaMetrics holds {found:,} of {n_rows:,} imported values")
+        time.sleep(_MERGE_LOOK_S)
 
 
 def _list_questions(client: Client, measured: MeasuredSet) -> dict[str, Question]:

@@ -17,7 +17,7 @@ from wattscope.core.explanation import Explanation
 from wattscope.core.findings import Finding
 from wattscope.core.reading import Batch, FloatColumn, Int32Column, Int64Column
 from wattscope.core.topology import Device, Series, Site
-from wattscope.core.window import Window
+from wattscope.core.window import View, Window
 
 
 class RawMessage(NamedTuple):
@@ -263,6 +263,8 @@ class Detector(Protocol):
 
     name: str
     """As in ``plugins.py``."""
+    view: View
+    """What it wants to see, and how often."""
 
     def find(self, window: Window) -> list[Finding]:
         """What stands out in a window, by device, then start; kinds of ``FINDING_KINDS``."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from wattscope.core.findings import Finding, Severity
+from wattscope.core.time_grid import US_PER_DAY
 
 
 class IncidentState(Enum):
@@ -55,3 +56,8 @@ class Incident:
     """Energy that was not produced [Wh]."""
     lost_money: float | None = None
     """The same in the site's currency; None without a price."""
+
+    @property
+    def lost_wh_per_day(self) -> float:
+        """What it costs a day [Wh]; of one that is shorter than a day, all that it cost."""
+        return self.lost_wh / max(1.0, (self.end_us - self.start_us) / US_PER_DAY)

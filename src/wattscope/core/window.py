@@ -19,8 +19,8 @@ Matrix = npt.NDArray[np.float64]
 class Window:
     """Devices of one kind at one site, over slots of equal length without a gap between them.
 
-    A slot holds the mean of what was measured in it. Where slots are as long as the readings are
-    apart, these are the readings themselves.
+    A slot holds the mean of what was measured in it, of a counter the last value. Where slots are
+    as long as the readings are apart, these are the readings themselves.
     """
 
     site: Site
@@ -54,3 +54,16 @@ class Window:
             values={name: matrix[:, low:high] for name, matrix in self.values.items()},
             weather={name: column[low:high] for name, column in self.weather.items()},
         )
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a detector wants to see, and how often."""
+
+    level: str
+    """``native`` for slots as long as readings are apart, but a minute at least; ``15m``, ``1h``
+    or ``1d`` for means over these."""
+    span_us: int
+    """How far back a look reaches [µs]."""
+    every_s: float
+    """Time between two looks [s]."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from wattscope.core.errors import StorageFullError, TransientError
@@ -105,8 +105,13 @@ class Persist:
         self._committing = threading.Lock()
         self._draining = threading.Lock()
         self._flushing = threading.Lock()
+        self._watchers: list[Callable[[Batch], None]] = []
         self._asking: deque[_Group] = deque()
         self._waiting: deque[LogRecord] = deque()
+
+    def watch(self, watcher: Callable[[Batch], None]) -> None:
+        """Show all values that are taken from now on to somebody else, too; it must be quick."""
+        self._watchers.append(watcher)
 
     def catch_up(self) -> int:
         """Take in what the log holds beyond the store, after a start. Returns records read.
@@ -216,6 +221,8 @@ class Persist:
         receipt = self._store.write(record)
         self._shelf.put(receipt.conflicts, record.offset)
         self._live.update(record.batch)
+        for watch in self._watchers:
+            watch(record.batch)
         return receipt
 
     def _count(self, receipt: StoreReceipt) -> None:

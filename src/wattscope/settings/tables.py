@@ -308,6 +308,17 @@ class HeatPumpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Below it is red, between the two yellow."""
 
 
+class DetectSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[detect]``: looking for what is wrong."""
+
+    enabled: bool = True
+    """Whether detectors look at the devices while the program runs."""
+    leave_out: tuple[str, ...] = ()
+    """Detectors that do not look, by the names in docs/detectors.md."""
+    retrain_days: float = 7.0
+    """How often models are trained anew on the site's own past [d]; 0: only by wattscope train."""
+
+
 class ScreenSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[screen]``: how pages look."""
 
@@ -333,6 +344,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prometheus: PrometheusSettings = PrometheusSettings()
 
     heat_pump: HeatPumpSettings = HeatPumpSettings()
+    detect: DetectSettings = DetectSettings()
     screen: ScreenSettings = ScreenSettings()
     simulate: dict[str, Any] = {}
     """Settings of the recipe's simulator, for ``demo`` and ``simulate``."""

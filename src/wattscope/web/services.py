@@ -10,8 +10,10 @@ from wattscope.compute.modbus.meter_rows import BookRows
 from wattscope.compute.modbus.row_reader import Row
 from wattscope.core.errors import UnknownNameError
 from wattscope.core.fleet import Fleet
+from wattscope.core.fleet_state import SolarFleet
 from wattscope.core.registers import RegisterMap
 from wattscope.core.topology import Device, Series, Site
+from wattscope.core.window import Window
 from wattscope.ports import LiveView, Quarantined, Store
 from wattscope.web.screen_options import ScreenOptions
 
@@ -109,6 +111,14 @@ class CommissionDesk(Protocol):
         ...
 
 
+class FleetDesk(Protocol):
+    """Tells how the panels of a site stand."""
+
+    def read(self, site: Site) -> SolarFleet: ...
+
+    def expect(self, device: Device, start_us: int, end_us: int) -> tuple[Window, Any] | None: ...
+
+
 class Pulse(LiveView, Protocol):
     """A live view that tells when something changed."""
 
@@ -139,6 +149,10 @@ class Services:
     """None where no source polls meters."""
     commission: CommissionDesk | None = None
     """Likewise."""
+    fleet: FleetDesk | None = None
+    """None where nothing looks for faults."""
+    energy_price: float | None = None
+    """Worth of one kWh produced, in the site's currency."""
 
     def list_sites(self) -> list[Site]:
         """All sites; those that have devices come first."""
