@@ -96,9 +96,7 @@ def _clip(known: Floats, basis: Floats) -> tuple[Floats, Floats, float]:
     return orthonormal, kept - orthonormal @ (orthonormal.T @ kept), max(deviation, 1e-12)
 
 
-def _find_one(
-    known: Floats, basis: Floats, cuts: list[int], reach: int
-) -> LastingStep | None:
+def _find_one(known: Floats, basis: Floats, cuts: list[int], reach: int) -> LastingStep | None:
     """The step that explains most of what is left; None where no part is long enough."""
     orthonormal, rest, deviation = _clip(known, basis)
     n = len(known)

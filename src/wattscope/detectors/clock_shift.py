@@ -83,9 +83,7 @@ class ClockShift:
             found.append(self._tell(window, row, span, quantity, wrong, words))
         return found
 
-    def _find_wrong(
-        self, window: Window, starts_us: Int64Column, middles: Floats
-    ) -> float | None:
+    def _find_wrong(self, window: Window, starts_us: Int64Column, middles: Floats) -> float | None:
         """Minutes by which the middle of days is off the sun's; None where that is not known."""
         longitude = window.site.longitude
         if longitude is None or np.isfinite(middles).sum() < self.reach_days:

@@ -40,9 +40,7 @@ class CopiedDay:
         for row, device in enumerate(window.devices):
             told = {
                 _ANY_DAY + timedelta(days=number): [one[row, start:end] for one in gauges]
-                for number, (start, end) in enumerate(
-                    zip(days.starts.tolist(), ends, strict=True)
-                )
+                for number, (start, end) in enumerate(zip(days.starts.tolist(), ends, strict=True))
             }
             for day in find_copied_days(told):
                 first = int(days.starts[(day - _ANY_DAY).days])

@@ -82,9 +82,7 @@ class Spike:
         )
 
 
-def _neighbour_range(
-    values: Matrix, reach: int
-) -> tuple[Matrix, Matrix, npt.NDArray[np.bool_]]:
+def _neighbour_range(values: Matrix, reach: int) -> tuple[Matrix, Matrix, npt.NDArray[np.bool_]]:
     """Lowest and highest neighbour of each slot, and whether half of them are known."""
     n_slots = values.shape[1]
     padded = np.pad(values, ((0, 0), (reach, reach)), constant_values=np.nan)
