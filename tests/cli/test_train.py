@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from tests.cli.invocation import invoke
 from tests.detectors.panel_windows import RATING_W, START_US, make_window
@@ -14,6 +15,7 @@ from wattscope.assembly import model_training
 from wattscope.assembly.model_training import (
     TrainingGround,
     TrainingWish,
+    load_models,
     retrain_due,
     train_models,
 )
@@ -208,3 +210,25 @@ def test_class_that_cannot_be_trained_stops_no_other(ground: TrainingGround) -> 
         ("panel", True),
         ("inverter", False),
     ]
+
+
+def test_refused_model_is_named_in_the_log_and_by_verify(data: Path) -> None:
+    invoke("train", "--data", data)
+    shelf = ModelShelf(data)
+    (shelf.folder / "inverter.forest").write_bytes(b"of another program")
+    with capture_logs() as said:
+        models = load_models(shelf)
+    assert list(models) == ["panel"]
+    advice = "run 'wattscope train --class inverter', or remove the file"
+    assert said == [
+        {
+            "event": "model refused",
+            "file": "models/inverter.forest",
+            "reason": "is no model file",
+            "advice": advice,
+            "log_level": "error",
+        }
+    ]
+    outcome = invoke("verify", "--data", data)
+    assert outcome.status == 1
+    assert f"damage: models/inverter.forest: is no model file; {advice}" in outcome.out

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import structlog
 
 from wattscope.assembly.storage import now_us, open_storage
 from wattscope.compute.isolation_forest.learning import (
@@ -23,7 +24,7 @@ from wattscope.compute.isolation_forest.learning import (
     learn_model,
     split_batch,
 )
-from wattscope.compute.isolation_forest.model import is_model_due
+from wattscope.compute.isolation_forest.model import AnomalyModel, is_model_due
 from wattscope.compute.panel_features import list_quantities
 from wattscope.core.errors import QueryError, SettingsError, StorageError
 from wattscope.core.reading import Batch, concat_batches, empty_batch
@@ -34,11 +35,12 @@ from wattscope.registry.sql_registry import SqlRegistry
 from wattscope.settings import Settings
 from wattscope.stores.duckdb_store import DuckdbStore
 
+_log = structlog.get_logger()
 LEARNED_KINDS = (DeviceKind.PANEL, DeviceKind.INVERTER)
 """Classes that are trained where none is named."""
 DEFAULT_SINCE_S = 30 * 86_400
-MAX_VALUES = 4_000_000
-"""Values that are read for a class: about 100 MB while it is trained."""
+MAX_VALUES = 1_000_000
+"""Values that are read for a class: about 80 MB while it is trained."""
 _MAX_STRETCHES = 720
 _N_PROBES, _PROBE_SHARE = 96, 1 / 256
 """How the number of values is estimated before they are read."""
@@ -84,6 +86,14 @@ class TrainingGround:
     store: DuckdbStore
     registry: SqlRegistry
     shelf: ModelShelf
+
+
+def load_models(shelf: ModelShelf) -> dict[str, AnomalyModel]:
+    """The models that can be used, by class; those that cannot are named in the log."""
+    models, refused = shelf.read_all()
+    for one in refused:
+        _log.error("model refused", file=one.file, reason=one.reason, advice=one.advice)
+    return models
 
 
 def train_folder(

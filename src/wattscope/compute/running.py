@@ -1,7 +1,7 @@
-"""What the past of each slot says about it: middles, means and quantiles that only look back.
+"""What the slots around each one say about it: middles, means and quantiles.
 
-Rows are devices, columns are slots; NaN is "not known". What a slot gets depends on this slot and
-earlier ones alone, so that a longer window tells the same about the same instant. The slots before
+Rows are devices, columns are slots; NaN is "not known". But for ``median_around``, what a slot gets
+depends on this slot and earlier ones alone, so that a longer window tells the same about the same instant. The slots before
 the first full stretch share what that stretch says, for something has to be known to begin with.
 """
 
@@ -56,6 +56,26 @@ def running_median(values: Floats, width: int) -> Floats:
         some = slice(low, low + group)
         found[:, some] = _middle(stretches[:, ends[some] - width])
     return found[:, _held(ends, n_slots)]
+
+
+def median_around(values: Floats, reach: int) -> Floats:
+    """The median of each slot and ``reach`` slots on both sides; it does look ahead.
+
+    >>> median_around(np.array([[1.0, 9.0, 2.0]]), 1)
+    array([[5. , 2. , 5.5]])
+    """
+    n_rows, n_slots = values.shape
+    found = np.empty_like(values)
+    width = 2 * reach + 1
+    padded = np.pad(values, ((0, 0), (reach, reach)), constant_values=np.nan)
+    if values.size == 0:
+        return found
+    around = np.lib.stride_tricks.sliding_window_view(padded, width, axis=1)
+    group = max(1, _VALUES_AT_ONCE // (n_rows * width))
+    for low in range(0, n_slots, group):
+        some = slice(low, low + group)
+        found[:, some] = quantile(around[:, some], 0.5)
+    return found
 
 
 def running_mean(values: Floats, width: int) -> Floats:

@@ -138,7 +138,9 @@ class UnusualValue:
     ) -> Finding:
         row, start, end = span
         worst = start + int(np.argmax(together[row, start:end]))
-        at_worst = {name: float(np.nan_to_num(one.score[row, worst])) for name, one in scores.items()}
+        at_worst = {
+            name: float(np.nan_to_num(one.score[row, worst])) for name, one in scores.items()
+        }
         quantity = max(at_worst, key=lambda name: at_worst[name])
         found = scores[quantity]
         times = float(together[row, worst])
