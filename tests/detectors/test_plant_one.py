@@ -229,7 +229,7 @@ def test_counter_that_falls_is_unusable_and_the_other_is_not(plant: Window) -> N
 def test_precision_and_recall(plant: Window, capsys: pytest.CaptureFixture[str]) -> None:
     """Against what the checks name; outages beyond it are shown to be real above."""
     found = {detector.name: detector.find(plant) for detector in ALL}
-    truths = {
+    truths: dict[str, set[object]] = {
         "peer_comparison": set(BAD),
         "outage": {span_of(one)[:2] for one in NAMED},
         "incomplete_day": {(one.device, one.start_us) for one in found["incomplete_day"]},

@@ -59,7 +59,14 @@ function alert(id: number, changes: Partial<Alert> = {}): Alert {
     value: 0,
     silenced_until: null,
     deliveries: [
-      { channel: "mail", state: "delivered", attempts: 1, last_error: null, delivered_at: iso(6) },
+      {
+        channel: "mail",
+        event: "raised",
+        state: "delivered",
+        attempts: 1,
+        last_error: null,
+        delivered_at: iso(6),
+      },
     ],
     ...changes,
   };
@@ -109,10 +116,7 @@ test("the line of truth counts what needs a person and names a way that fails", 
 
 test("times and states of an incident are told on the site's clock", () => {
   const now = START + 3 * 3_600_000;
-  assert.equal(
-    whenWords(iso(0), null, "Europe/Berlin", now),
-    "since 12:00, 3\u202fh so far",
-  );
+  assert.equal(whenWords(iso(0), null, "Europe/Berlin", now), "since 12:00, 3\u202fh so far");
   assert.equal(
     whenWords(iso(0), iso(90), "Europe/Berlin", now),
     "12:00 – 13:30, 1\u202fh 30\u202fmin",

@@ -5,7 +5,14 @@ import type { Fleet, FleetDevice } from "../src/api/fleet";
 import { formatMoney } from "../src/format/money";
 import { setLocale } from "../src/format/number";
 import { cellAt, layoutMap, neighbourOf } from "../src/solar/mapLayout";
-import { groupsOf, matches, type Parent, rankByLoss, sharedStart } from "../src/solar/order";
+import {
+  groupsOf,
+  matches,
+  type Parent,
+  powerNow,
+  rankByLoss,
+  sharedStart,
+} from "../src/solar/order";
 import { deviceWords, lossWords, verdictOf } from "../src/solar/words";
 
 setLocale("en-GB");
@@ -69,7 +76,10 @@ const many = (count: number, parent = "s1") =>
   Array.from({ length: count }, (_, i) => panel(`${parent}-${i + 1}`, { parent }));
 
 test("the line of truth says how many lose how much", () => {
-  const fleet = fleetOf([...many(993), ...Array.from({ length: 7 }, (_, i) => losing(`x${i}`, 4.1 / 7))]);
+  const fleet = fleetOf([
+    ...many(993),
+    ...Array.from({ length: 7 }, (_, i) => losing(`x${i}`, 4.1 / 7)),
+  ]);
   const verdict = verdictOf(fleet);
   assert.equal(verdict.mood, "bad");
   assert.equal(verdict.strong, "7 of 1,000 panels lose 4.10\u202fkWh and 1.23\u202f€ a day.");
@@ -86,7 +96,8 @@ test("one that loses is one, and without a price it is energy alone", () => {
 
 test("all well, night, silence and what nobody can judge have their own words", () => {
   assert.equal(verdictOf(fleetOf(many(3))).strong, "All 3 panels give what they should.");
-  assert.equal(verdictOf(fleetOf(many(3))).rest, "98\u202f% of what is expected at this moment.");
+  const nearly = many(3).map((one) => ({ ...one, power_w: 196 }));
+  assert.equal(verdictOf(fleetOf(nearly)).rest, "98\u202f% of what is expected at this moment.");
   const asleep = many(3).map((one) => ({ ...one, state: "night" as const, performance: null }));
   const night = verdictOf(fleetOf(asleep, { is_day: false }));
   assert.deepEqual([night.mood, night.strong], ["quiet", "Night, and all 3 panels were well."]);
@@ -126,6 +137,14 @@ test("the list begins with what costs most, then energy, then what needs a perso
     ranked.map((one) => one.id),
     ["dear", "cheap", "free-b", "dead", "p9", "p10"],
   );
+});
+
+test("an old value is no part of what they give now", () => {
+  assert.equal(
+    powerNow([panel("a"), panel("b", { state: "stale" }), panel("c", { power_w: null })]),
+    200,
+  );
+  assert.equal(powerNow([panel("b", { state: "stale" })]), null);
 });
 
 test("a filter and a word narrow the list together", () => {

@@ -35,7 +35,9 @@ def train(
         list[DeviceKind] | None,
         typer.Option("--class", help="Only these; left out, panels and inverters."),
     ] = None,
-    since: Annotated[str, typer.Option(help="How far back to learn from: 30d, 12h.")] = "30d",
+    since: Annotated[
+        str, typer.Option(help="How far back from the newest reading: 30d, 12h.")
+    ] = "30d",
     data: DataOption = Path(DEFAULT_DATA),
     settings_file: SettingsOption = None,
 ) -> None:
@@ -75,7 +77,10 @@ def word_report(report: TrainingReport) -> list[str]:
                 f"{format_utc(model.start_us)} to {format_utc(model.end_us)}"
             ),
             f"  features: {', '.join(report.features)}",
-            f"  strange below a score of {model.cut:.4f} ({model.cut_share:.1%} of the rows)",
+            (
+                f"  strange below a score of {model.limits.min():.3f} to {model.limits.max():.3f} "
+                f"by how much light there is ({model.limit_share:.0%} of the rows)"
+            ),
             (
                 f"  left out of {learned.n_read} rows: {learned.n_night} at night or incomplete, "
                 f"{learned.n_incident} in known incidents"

@@ -78,7 +78,7 @@ def build_rows(
     """
     with np.errstate(invalid="ignore", over="ignore"):
         reference = find_reference_power(features, values)
-        is_day = reference > np.maximum(night_w, 0.0)
+        is_day = (reference > np.maximum(night_w, 0.0)) & np.isfinite(reference)
     rows = np.stack(
         [
             _divide(values[_first_power(features)], reference, is_day)
@@ -94,7 +94,7 @@ def build_rows(
 
 def _divide(power: Floats, reference: Floats, is_day: npt.NDArray[np.bool_]) -> Floats:
     ratio = np.full(power.shape, np.nan)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         np.divide(power, reference, out=ratio, where=is_day)
     return ratio
 

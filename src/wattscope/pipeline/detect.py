@@ -56,6 +56,10 @@ class Detection:
         self.lasting_s = 0.0
         """How long they took together [s]."""
 
+    def use(self, detectors: Sequence[Detector]) -> None:
+        """Look with these from now on."""
+        self._detectors = tuple(detectors)
+
     def list_looks(self, devices: Iterable[str] | None = None) -> list[Look]:
         """What is to be looked at; None stands for all devices."""
         by_view: dict[View, list[Detector]] = defaultdict(list)

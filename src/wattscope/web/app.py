@@ -22,6 +22,7 @@ from wattscope.web.cross_site import CrossSiteGuard
 from wattscope.web.device_energy import build_device_energy_routes
 from wattscope.web.devices import build_device_routes
 from wattscope.web.energy import build_energy_routes
+from wattscope.web.fleet import build_fleet_routes
 from wattscope.web.grid_quality import build_grid_quality_routes
 from wattscope.web.incidents import build_incident_routes
 from wattscope.web.insights import build_insight_routes
@@ -29,6 +30,7 @@ from wattscope.web.live_stream import build_live_routes
 from wattscope.web.meters import build_meter_routes
 from wattscope.web.metrics import build_metrics_routes
 from wattscope.web.operations import build_operation_routes
+from wattscope.web.panels import build_panel_routes
 from wattscope.web.phases import build_phase_routes
 from wattscope.web.plant import build_plant_routes
 from wattscope.web.problems import install_problem_handlers, problem
@@ -68,6 +70,8 @@ def create_app(services: Services) -> FastAPI:
     for build in (
         build_chart_routes,
         build_device_energy_routes,
+        build_fleet_routes,
+        build_panel_routes,
         build_device_routes,
         build_energy_routes,
         build_insight_routes,

@@ -17,8 +17,9 @@ def make_model(*, n_trees: int = 3, sample: int = 32, device_class: str = "panel
     return AnomalyModel(
         device_class=device_class,
         forest=forest,
-        cut=float(np.quantile(score(forest, rows), 0.002)),
-        cut_share=0.002,
+        light_w=np.array([50.0, 300.0]),
+        limits=np.quantile(score(forest, rows), [0.01, 0.02]),
+        limit_share=0.01,
         medians=np.median(rows, axis=0),
         full_power_w=300.0,
         n_devices=10,

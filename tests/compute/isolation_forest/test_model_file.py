@@ -57,11 +57,8 @@ def test_model_comes_back_as_it_was() -> None:
     back = decode_model(CONTENT)
     assert encode_model(back) == CONTENT
     np.testing.assert_array_equal(back.scorer.score(ROWS), MODEL.scorer.score(ROWS))
-    assert (back.device_class, back.cut, back.forest.features) == (
-        MODEL.device_class,
-        MODEL.cut,
-        MODEL.forest.features,
-    )
+    np.testing.assert_array_equal(back.find_limits(ROWS), MODEL.find_limits(ROWS))
+    assert (back.device_class, back.forest.features) == (MODEL.device_class, MODEL.forest.features)
 
 
 def test_file_cut_off_anywhere_is_refused() -> None:
@@ -150,7 +147,10 @@ FOREST: Forest = MODEL.forest
         (forge(n_trees=1001), "header that cannot be read"),
         (forge(sample=1), "sample is 1"),
         (forge(features=("a", "b", "c", "d", "e")), "not those of this program"),
-        (encode_model(replace(MODEL, cut=0.5)), "limit of scores"),
+        (encode_model(replace(MODEL, limits=MODEL.limits + 1)), "limit of scores"),
+        (encode_model(replace(MODEL, limits=MODEL.limits * np.nan)), "limit of scores"),
+        (encode_model(replace(MODEL, light_w=MODEL.light_w[::-1].copy())), "do not rise"),
+        (encode_model(replace(MODEL, limit_share=2.0)), "share of strange rows"),
         (encode_model(replace(MODEL, full_power_w=0.0)), "full power"),
         (encode_model(replace(MODEL, device_class="toaster")), "no class of devices 'toaster'"),
         (encode_model(replace(MODEL, medians=MODEL.medians * np.nan)), "medians"),

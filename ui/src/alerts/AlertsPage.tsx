@@ -64,8 +64,7 @@ interface Props {
 }
 
 function Shown({ list, alerts, channels }: Props) {
-  const going = alerts.filter((one) => one.state !== "cleared");
-  const matters = mattersOf(list.incidents, going);
+  const matters = mattersOf(list.incidents, alerts);
   const verdict = alertsVerdict(matters, list.summary, channels ?? []);
   return (
     <>
@@ -75,7 +74,7 @@ function Shown({ list, alerts, channels }: Props) {
       <NowCard matters={matters} />
       <RulesCard channels={channels ?? []} />
       {channels !== null && <ChannelsCard channels={channels} />}
-      <HistoryCard alerts={alerts.filter((one) => one.state === "cleared")} />
+      <HistoryCard />
     </>
   );
 }

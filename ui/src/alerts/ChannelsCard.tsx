@@ -14,8 +14,8 @@ export function ChannelsCard({ channels }: { channels: readonly Channel[] }) {
     <Card title="Ways to be told" aside="of the settings" testId="channels" class="flush">
       {channels.length === 0 ? (
         <Nothing title="Nobody is told yet.">
-          Alerts stand on this page alone. A table <code>[[notify]]</code> in the settings adds mail,
-          a webhook or another way.
+          Alerts stand on this page alone. A table <code>[[notify]]</code> in the settings adds
+          mail, a webhook or another way.
         </Nothing>
       ) : (
         <ul>
@@ -38,14 +38,21 @@ function ChannelRow({ channel }: { channel: Channel }) {
       await postJson(`/api/channels/${encodeURIComponent(channel.name)}/test`, {});
       setTrial({ state: "sent" });
     } catch (cause) {
-      setTrial({ state: "failed", words: cause instanceof ApiError ? cause.message : String(cause) });
+      setTrial({
+        state: "failed",
+        words: cause instanceof ApiError ? cause.message : String(cause),
+      });
     }
     noteChange();
   };
   const waiting =
     channel.waiting > 0 ? `, ${formatCounted(channel.waiting, "message")} waiting` : "";
   return (
-    <li class="channel-row" data-testid={`channel-${channel.name}`} data-ok={channel.is_ok ? "yes" : "no"}>
+    <li
+      class="channel-row"
+      data-testid={`channel-${channel.name}`}
+      data-ok={channel.is_ok ? "yes" : "no"}
+    >
       <span>
         <strong>{channel.name}</strong>
         <small>{channel.type}</small>
@@ -55,7 +62,9 @@ function ChannelRow({ channel }: { channel: Channel }) {
         <span>
           {channel.is_ok ? "works" : "does not get through"}
           {waiting}
-          {channel.last_error !== null && <small title={channel.last_error}>{channel.last_error}</small>}
+          {channel.last_error !== null && (
+            <small title={channel.last_error}>{channel.last_error}</small>
+          )}
         </span>
       </span>
       <span class="channel-test" role="status">

@@ -24,13 +24,25 @@ export function Deliveries({ deliveries }: { deliveries: readonly Delivery[] }) 
   );
 }
 
+/** What the message says, where that is more than that the alert was raised. */
+const EVENT_WORDS: Record<Delivery["event"], string> = {
+  raised: "",
+  reminded: "again, ",
+  cleared: "that it is over, ",
+};
+
 function wordsOf(one: Delivery): string {
+  return `${EVENT_WORDS[one.event] ?? ""}${fateOf(one)}`;
+}
+
+function fateOf(one: Delivery): string {
   if (one.state === "delivered") {
     return one.delivered_at === null
       ? "delivered"
       : `delivered ${momentOf(Date.parse(one.delivered_at), zone.value, serverNow())}`;
   }
   const error = one.last_error === null ? "" : `: ${one.last_error}`;
-  const tries = one.attempts > 0 ? ` after ${one.attempts} ${one.attempts === 1 ? "try" : "tries"}` : "";
+  const tries =
+    one.attempts > 0 ? ` after ${one.attempts} ${one.attempts === 1 ? "try" : "tries"}` : "";
   return one.state === "failed" ? `failed${tries}${error}` : `waiting${tries}${error}`;
 }

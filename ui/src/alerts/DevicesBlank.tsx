@@ -23,7 +23,9 @@ export function DevicesBlank({ chosen, quantity, count, onDevices }: Props) {
   const [isChoosing, setIsChoosing] = useState(chosen.length > 0);
   const all = count ?? devices.value?.length ?? 0;
   const words =
-    count === null ? `any of ${formatCount(all)} devices` : `any of ${formatCount(all)} devices that tell it`;
+    count === null
+      ? `any of ${formatCount(all)} devices`
+      : `any of ${formatCount(all)} devices that tell it`;
   return (
     <>
       <Pick

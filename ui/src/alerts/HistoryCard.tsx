@@ -8,7 +8,7 @@ import { capital, costWords, whenWords } from "../incidents/words";
 import { Card } from "../parts/Card";
 import { Link } from "../parts/Link";
 import { LongList } from "../parts/LongList";
-import { Nothing, Waiting } from "../parts/States";
+import { Failed, Nothing, Waiting } from "../parts/States";
 import { zone } from "../state/catalogue";
 import { nowMs } from "../state/clock";
 import { useReloadOnChange } from "../state/changes";
@@ -22,18 +22,24 @@ const MOST = 500;
 const ROW_PX = 60;
 const NARROW_ROW_PX = 140;
 
-export function HistoryCard({ alerts }: { alerts: readonly Alert[] }) {
-  const fetched = useFetched<IncidentList>(
-    apiPath("/api/incidents", { state: "cleared", limit: MOST }),
-    REFRESH_MS,
-  );
-  useReloadOnChange(fetched.reload);
+export function HistoryCard() {
+  const over = { state: "cleared", limit: MOST };
+  const fetched = useFetched<IncidentList>(apiPath("/api/incidents", over), REFRESH_MS);
+  const told = useFetched<{ alerts: Alert[] }>(apiPath("/api/alerts", over), REFRESH_MS);
+  useReloadOnChange(() => {
+    fetched.reload();
+    told.reload();
+  });
   const incidents = fetched.answer?.incidents ?? [];
+  const alerts = told.answer?.alerts ?? [];
+  const error = fetched.error ?? told.error;
   const soFar = new Map(incidents.map((one) => [one.id, costWords(one).soFar]));
   const rows = rankHistory(mattersOf(incidents, alerts));
   return (
     <Card title="History" aside="what is over, the latest first" class="flush" testId="history">
-      {fetched.answer === null && fetched.error === null ? (
+      {error !== null && fetched.answer === null ? (
+        <Failed error={error} retry={fetched.reload} />
+      ) : fetched.answer === null || told.answer === null ? (
         <Waiting height={120} />
       ) : rows.length === 0 ? (
         <Nothing title="Nothing is over yet." />

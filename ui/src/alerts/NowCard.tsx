@@ -32,7 +32,9 @@ export function NowCard({ matters }: { matters: readonly Matter[] }) {
       >
         {open.length === 0 ? (
           <Nothing title="Nothing needs a person now.">
-            {known.length > 0 ? "What goes on is known or silenced." : "No rule holds, and no device loses anything that is known."}
+            {known.length > 0
+              ? "What goes on is known or silenced."
+              : "No rule holds, and no device loses anything that is known."}
           </Nothing>
         ) : (
           <Rows matters={open} />
@@ -69,7 +71,12 @@ function Row({ one }: { one: Matter }) {
     ? ""
     : ` · ${stateWords(one.state, one.silencedUntil, zone.value, nowMs.value)}`;
   return (
-    <div class={`matter-row ${one.state}`} data-testid="matter" data-key={one.key} data-state={one.state}>
+    <div
+      class={`matter-row ${one.state}`}
+      data-testid="matter"
+      data-key={one.key}
+      data-state={one.state}
+    >
       <span class="matter-mark">
         <SeverityMark severity={one.severity} />
         <Loss one={one} />
@@ -87,7 +94,12 @@ function Row({ one }: { one: Matter }) {
         </span>
       </Link>
       <Deliveries deliveries={one.deliveries} />
-      <Acts path={one.path} name={`${one.deviceName}: ${one.title}`} state={one.state} canReopen={one.incident !== null} />
+      <Acts
+        path={one.path}
+        name={`${one.deviceName}: ${one.title}`}
+        state={one.state}
+        canReopen={one.incident !== null}
+      />
     </div>
   );
 }

@@ -8,7 +8,7 @@ import { noteChange } from "../state/changes";
 import { LengthBlank, LimitBlank, NumberBlank, Pick } from "./blanks";
 import { DevicesBlank } from "./DevicesBlank";
 import { RulePreview } from "./RulePreview";
-import { CAUSES, COMPARISONS, missingIn, nameFor } from "./ruleWords";
+import { CAUSES, COMPARISONS, missingIn, MOST_LETTERS, nameFor } from "./ruleWords";
 import { ScheduleBlank } from "./ScheduleBlank";
 import { useNames } from "./useNames";
 import { WaysBlank } from "./WaysBlank";
@@ -74,11 +74,17 @@ interface PartProps {
 function Condition({ rule, change, unit }: PartProps) {
   const names = useNames();
   const isValue = rule.kind !== "no_data" && rule.kind !== "incident";
-  const subject = rule.kind === "no_data" ? NO_DATA : rule.kind === "incident" ? INCIDENT : rule.quantity;
+  const subject =
+    rule.kind === "no_data" ? NO_DATA : rule.kind === "incident" ? INCIDENT : rule.quantity;
   const pickSubject = (name: string) => {
     if (name === NO_DATA) change({ kind: "no_data", quantity: "", for_s: rule.for_s || 600 });
     else if (name === INCIDENT) change({ kind: "incident", quantity: "", threshold: 0, for_s: 0 });
-    else change({ quantity: name, kind: isValue ? rule.kind : "below", for_s: isValue ? rule.for_s : 600 });
+    else
+      change({
+        quantity: name,
+        kind: isValue ? rule.kind : "below",
+        for_s: isValue ? rule.for_s : 600,
+      });
   };
   const known = names.quantities.map((one) => [one.name, one.title] as const);
   // A rule may speak of a quantity that no device tells now.
@@ -90,12 +96,16 @@ function Condition({ rule, change, unit }: PartProps) {
     [NO_DATA, "nothing heard"] as const,
     [INCIDENT, "an incident"] as const,
   ];
-  const all = isValue
-    ? (names.quantityOf(rule.quantity)?.count ?? 0)
-    : null;
+  const all = isValue ? (names.quantityOf(rule.quantity)?.count ?? 0) : null;
   return (
     <>
-      <Pick label="What" value={subject} choices={subjects} onPick={pickSubject} testId="rule-what" />
+      <Pick
+        label="What"
+        value={subject}
+        choices={subjects}
+        onPick={pickSubject}
+        testId="rule-what"
+      />
       {rule.kind === "incident" && (
         <>
           {" of "}
@@ -229,7 +239,7 @@ function More({ rule, change, unit, placeholder }: PartProps & { placeholder: st
             aria-label="Name of the rule"
             value={rule.name}
             placeholder={placeholder}
-            maxLength={120}
+            maxLength={MOST_LETTERS}
             onInput={(event) => change({ name: event.currentTarget.value })}
             data-testid="rule-name"
           />

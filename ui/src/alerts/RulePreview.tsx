@@ -17,15 +17,13 @@ const DAY_MS = 86_400_000;
 const MOST_HEIGHT = 40;
 
 type Trial =
-  | { state: "waiting" }
-  | { state: "known"; answer: Answer }
-  | { state: "failed"; words: string };
+  { state: "waiting" } | { state: "known"; answer: Answer } | { state: "failed"; words: string };
 
 /** The newest answer for a rule; an older one that comes late is dropped. */
 function useTrial(rule: AlertRule): Trial {
   const [trial, setTrial] = useState<Trial>({ state: "waiting" });
   const turn = useRef(0);
-  const body = JSON.stringify({ ...rule, name: rule.name || "rule" });
+  const body = JSON.stringify({ rule: { ...rule, name: rule.name.trim() || "a rule" } });
   useEffect(() => {
     turn.current += 1;
     const mine = turn.current;
@@ -133,7 +131,12 @@ function DayStrip({ answer }: { answer: Answer }) {
 function Times({ answer, unit }: { answer: Answer; unit: string }) {
   const rest = answer.n_fired - answer.fired.length;
   return (
-    <div class="table-frame preview-times" tabIndex={0} role="region" aria-label="When it would have fired">
+    <div
+      class="table-frame preview-times"
+      tabIndex={0}
+      role="region"
+      aria-label="When it would have fired"
+    >
       <table class="numbers">
         <thead>
           <tr>

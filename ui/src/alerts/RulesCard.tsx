@@ -38,7 +38,12 @@ export function RulesCard({ channels }: { channels: readonly Channel[] }) {
       }
     >
       {edited !== null && (
-        <RuleEditor key={edited.id} first={edited} channels={channels} onDone={() => setEdited(null)} />
+        <RuleEditor
+          key={edited.id}
+          first={edited}
+          channels={channels}
+          onDone={() => setEdited(null)}
+        />
       )}
       {fetched.error !== null && rules === null ? (
         <Failed error={fetched.error} retry={fetched.reload} />
@@ -47,7 +52,8 @@ export function RulesCard({ channels }: { channels: readonly Channel[] }) {
       ) : rules.length === 0 ? (
         edited === null && (
           <Nothing title="No rule yet.">
-            Incidents stand above without any. A rule tells you of them, or of a value, where you are.
+            Incidents stand above without any. A rule tells you of them, or of a value, where you
+            are.
           </Nothing>
         )
       ) : (
@@ -78,7 +84,10 @@ function RuleRow({ rule, isEdited, onEdit }: RowProps) {
   const toggle = async () => {
     setError(null);
     try {
-      await sendJson("PUT", `/api/alert-rules/${rule.id}`, { ...rule, is_enabled: !rule.is_enabled });
+      await sendJson("PUT", `/api/alert-rules/${rule.id}`, {
+        ...rule,
+        is_enabled: !rule.is_enabled,
+      });
       noteChange();
     } catch (cause) {
       setError(cause instanceof ApiError ? cause.message : String(cause));

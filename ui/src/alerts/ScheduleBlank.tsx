@@ -49,7 +49,9 @@ export function ScheduleBlank({ schedule, onSchedule }: Props) {
         onPick={(one) =>
           onSchedule({
             ...schedule,
-            ...(one === "always" ? { start: "00:00", end: "24:00" } : { start: "08:00", end: "18:00" }),
+            ...(one === "always"
+              ? { start: "00:00", end: "24:00" }
+              : { start: "08:00", end: "18:00" }),
           })
         }
         testId="rule-time"

@@ -16,7 +16,12 @@ export function WaysBlank({ channels, chosen, onWays }: Props) {
     onWays(chosen.includes(name) ? chosen.filter((one) => one !== name) : [...chosen, name]);
   return (
     <span class="picks" role="group" aria-label="Ways">
-      <button type="button" class="pick" aria-pressed={chosen.length === 0} onClick={() => onWays([])}>
+      <button
+        type="button"
+        class="pick"
+        aria-pressed={chosen.length === 0}
+        onClick={() => onWays([])}
+      >
         every way
       </button>
       {names.map((name) => (

@@ -10,7 +10,13 @@ interface PickProps<Value extends string> {
   testId?: string;
 }
 
-export function Pick<Value extends string>({ label, value, choices, onPick, testId }: PickProps<Value>) {
+export function Pick<Value extends string>({
+  label,
+  value,
+  choices,
+  onPick,
+  testId,
+}: PickProps<Value>) {
   return (
     <select
       class="blank"

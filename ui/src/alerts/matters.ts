@@ -131,7 +131,8 @@ export function alertsVerdict(
     parts.push(
       `All that goes on loses ${lossWords(list.lost_kwh_per_day, list.lost_money_per_day, list.currency)}.`,
     );
-  if (known > 0) parts.push(`${formatCount(known)} more ${known === 1 ? "is" : "are"} known or silenced.`);
+  if (known > 0)
+    parts.push(`${formatCount(known)} more ${known === 1 ? "is" : "are"} known or silenced.`);
   for (const one of broken) parts.push(`Messages through ${one.name} do not get through.`);
   const strong =
     open === 0

@@ -63,7 +63,7 @@ export const NEW_RULE: AlertRule = {
   kind: "below",
   devices: [],
   quantity: "",
-  threshold: 0,
+  threshold: 10,
   hysteresis: 0,
   for_s: 600,
   per_s: 300,
@@ -90,8 +90,7 @@ export function weekdayWords(weekdays: readonly number[]): string {
   const names = weekdayNames();
   const first = days[0] ?? 0;
   const last = days.at(-1) ?? 0;
-  if (days.length > 2 && last - first === days.length - 1)
-    return `${names[first]}–${names[last]}`;
+  if (days.length > 2 && last - first === days.length - 1) return `${names[first]}–${names[last]}`;
   return days.map((day) => names[day]).join(", ");
 }
 
@@ -136,7 +135,9 @@ function conditionWords(rule: AlertRule, names: Names): string {
     const wanted = CAUSES.filter(([kind]) => rule.kinds.includes(kind)).map(([, words]) => words);
     const what = wanted.length === 0 ? "any incident" : wanted.join(" or ");
     const cost =
-      rule.threshold > 0 ? ` costs more than ${formatValue(rule.threshold * 1000, "Wh")} a day` : " begins";
+      rule.threshold > 0
+        ? ` costs more than ${formatValue(rule.threshold * 1000, "Wh")} a day`
+        : " begins";
     return `${what} at ${subjects(rule, names, "any device")}${cost}`;
   }
   const quantity = names.quantityOf(rule.quantity);
@@ -148,10 +149,12 @@ function conditionWords(rule: AlertRule, names: Names): string {
   return `${subject} ${comparison} ${limit}${within}${rule.for_s > 0 ? ` for ${length}` : ""}`;
 }
 
+export const MOST_LETTERS = 128;
+
 /** A name for a rule that was given none. */
 export function nameFor(rule: AlertRule, names: Names): string {
   const words = conditionWords({ ...rule, for_s: rule.kind === "no_data" ? rule.for_s : 0 }, names);
-  return words.slice(0, 1).toUpperCase() + words.slice(1);
+  return (words.slice(0, 1).toUpperCase() + words.slice(1)).slice(0, MOST_LETTERS);
 }
 
 /** What is missing until a rule can be tried; null when nothing is. */

@@ -57,6 +57,7 @@ export interface IncidentList {
 
 export interface Delivery {
   channel: string;
+  event: "raised" | "reminded" | "cleared";
   state: "waiting" | "delivered" | "failed";
   attempts: number;
   last_error: string | null;

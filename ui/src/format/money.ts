@@ -49,7 +49,8 @@ export function scaleMoney(value: number | null | undefined, currency: string | 
     return { number: UNKNOWN, sign: "" };
   const { sign, decimals } = currencyOf(currency);
   const coin = 10 ** -decimals;
-  if (value > 0 && value < coin / 2) return { number: `under ${formatDecimal(coin, decimals)}`, sign };
+  if (value > 0 && value < coin / 2)
+    return { number: `under ${formatDecimal(coin, decimals)}`, sign };
   const shown = Math.abs(value) >= WHOLE_FROM ? 0 : decimals;
   return { number: formatDecimal(value, shown), sign };
 }

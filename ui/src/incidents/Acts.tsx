@@ -1,6 +1,6 @@
 /** What a person can say to an incident or an alert: I know, not now, look again. */
 
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import { ApiError, postJson } from "../api/client";
 import { noteChange } from "../state/changes";
@@ -26,11 +26,20 @@ export function Acts({ path, name, state, canReopen = false }: Props) {
   const [isChoosing, setIsChoosing] = useState(false);
   const [isBusy, setIsBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
+  const box = useRef<HTMLDivElement>(null);
+  // The button that was pressed goes away: the focus must not go with it.
+  const hasFocus = useRef(false);
+  useEffect(() => {
+    if (!hasFocus.current) return;
+    hasFocus.current = false;
+    box.current?.querySelector<HTMLButtonElement>("button:enabled")?.focus();
+  }, [isChoosing, state]);
 
   const act = async (deed: string, body?: unknown) => {
     setIsBusy(true);
     setError(null);
     try {
+      hasFocus.current = true;
       await postJson(`${path}/${deed}`, body ?? {});
       setIsChoosing(false);
       noteChange();
@@ -39,10 +48,14 @@ export function Acts({ path, name, state, canReopen = false }: Props) {
     }
     setIsBusy(false);
   };
+  const choose = (isOpen: boolean) => {
+    hasFocus.current = true;
+    setIsChoosing(isOpen);
+  };
   const isNew = state === "open" || state === "raised";
   const isOver = state === "cleared";
   return (
-    <div class="acts">
+    <div class="acts" ref={box}>
       {isChoosing ? (
         <div class="acts-hours" role="group" aria-label={`Silence ${name} for`}>
           <span>Silence for</span>
@@ -58,7 +71,7 @@ export function Acts({ path, name, state, canReopen = false }: Props) {
               {words}
             </button>
           ))}
-          <button type="button" class="text-button" onClick={() => setIsChoosing(false)}>
+          <button type="button" class="text-button" onClick={() => choose(false)}>
             Not now
           </button>
         </div>
@@ -83,7 +96,7 @@ export function Acts({ path, name, state, canReopen = false }: Props) {
               disabled={isBusy}
               aria-label={`Silence ${name}`}
               aria-expanded={false}
-              onClick={() => setIsChoosing(true)}
+              onClick={() => choose(true)}
               data-testid="silence"
             >
               Silence

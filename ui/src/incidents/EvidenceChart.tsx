@@ -72,7 +72,8 @@ export function EvidenceChart(props: Props) {
   const isTold = expectation.answer?.expected.some((one) => one !== null) ?? false;
   const expected = isTold && power !== undefined ? expectation.answer : null;
   const quantity = (expected === null ? undefined : power) ?? props.quantity;
-  const unit = expected?.unit ?? device.quantities.find((one) => one.name === quantity)?.unit ?? "W";
+  const unit =
+    expected?.unit ?? device.quantities.find((one) => one.name === quantity)?.unit ?? "W";
   const fetched = useFetched<QuantityChart>(
     pixels === null || !isAnswered
       ? null
@@ -101,7 +102,14 @@ export function EvidenceChart(props: Props) {
       legend={
         <div class="legend-bar" ref={head}>
           <Legend
-            entries={entriesOf(device.name, expected, joined.columns, cursor, unit, findings.length)}
+            entries={entriesOf(
+              device.name,
+              expected,
+              joined.columns,
+              cursor,
+              unit,
+              findings.length,
+            )}
             {...(at === undefined ? {} : { note: momentWithSeconds(at) })}
           />
         </div>
@@ -185,8 +193,7 @@ function entriesOf(
     { key: "own", label: name, role: "solar", shape: "line", ...told(own) },
   ];
   if (expected !== null) {
-    const value = (column: number) =>
-      cursor === null ? null : valueAt(columns[column], cursor);
+    const value = (column: number) => (cursor === null ? null : valueAt(columns[column], cursor));
     const band =
       cursor === null
         ? {}

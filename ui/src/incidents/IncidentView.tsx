@@ -30,7 +30,11 @@ export function IncidentView({ incident }: { incident: Incident }) {
       <header class="incident-head">
         <p class="incident-marks">
           <SeverityMark severity={incident.severity} />
-          <span class={`state-tag ${incident.state}`} data-testid="incident-state" data-state={incident.state}>
+          <span
+            class={`state-tag ${incident.state}`}
+            data-testid="incident-state"
+            data-state={incident.state}
+          >
             {stateWords(incident.state, incident.silenced_until, zone.value, now)}
           </span>
         </p>
@@ -63,12 +67,7 @@ export function IncidentView({ incident }: { incident: Incident }) {
       </section>
       <Evidence incident={incident} />
       <Causes incident={incident} />
-      <Card
-        title="What was seen"
-        aside="numbered as in the chart"
-        class="flush"
-        testId="findings"
-      >
+      <Card title="What was seen" aside="numbered as in the chart" class="flush" testId="findings">
         <FindingsTable findings={incident.findings} />
       </Card>
     </>
@@ -93,7 +92,11 @@ function Evidence({ incident }: { incident: Incident }) {
       quantity={quantity}
       title="Evidence"
       testId="evidence"
-      when={zoomed === null ? daysInWords(whole, zone.value) : spanInWords(zoomed.start, zoomed.end, zone.value)}
+      when={
+        zoomed === null
+          ? daysInWords(whole, zone.value)
+          : spanInWords(zoomed.start, zoomed.end, zone.value)
+      }
       goesOn={incident.end === null}
       onZoom={(span) => setZoomed(span === null ? null : within(span, whole))}
     />

@@ -40,9 +40,7 @@ export function stateWords(
   if (state === "open" || state === "raised") return "needs a person";
   if (state === "acknowledged") return "somebody knows";
   if (state === "cleared") return "over";
-  return until === null
-    ? "silenced"
-    : `silenced until ${momentOf(Date.parse(until), zone, nowMs)}`;
+  return until === null ? "silenced" : `silenced until ${momentOf(Date.parse(until), zone, nowMs)}`;
 }
 
 /** "0.27 € and 0.9 kWh a day, 12.3 kWh so far"; null where nothing is lost. */

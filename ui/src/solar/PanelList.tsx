@@ -44,7 +44,10 @@ export function PanelList({ fleet, filter, text, onFilter, onText }: Props) {
     return ranked.filter((one) => matches(one, filter, wanted));
   }, [ranked, filter, text]);
   const parents = devices.value;
-  const nameOf = useMemo(() => new Map((parents ?? []).map((one) => [one.id, one.name])), [parents]);
+  const nameOf = useMemo(
+    () => new Map((parents ?? []).map((one) => [one.id, one.name])),
+    [parents],
+  );
   const noun = nounOf(fleet.devices);
   const all = fleet.devices.length;
   return (
@@ -165,7 +168,13 @@ function Row({ one, fleet, parent }: { one: FleetDevice; fleet: Fleet; parent: s
         <DayOf one={one} asOf={fleet.as_of} />
       </span>
       <span class="number panel-lost">
-        {!loses ? <span class="muted">{UNKNOWN}</span> : hasPrice ? formatMoney(one.lost_money_per_day, fleet.currency) : energy}
+        {!loses ? (
+          <span class="muted">{UNKNOWN}</span>
+        ) : hasPrice ? (
+          formatMoney(one.lost_money_per_day, fleet.currency)
+        ) : (
+          energy
+        )}
         <small>{loses && hasPrice ? energy : "\u00a0"}</small>
       </span>
     </Link>
@@ -184,6 +193,7 @@ function Against({ one }: { one: FleetDevice }) {
     <span class="against">
       <span>
         <span class="number">
+          {one.state === "stale" && <span class="muted small">last </span>}
           <b>{formatValue(one.power_w, "W")}</b>
           {one.expected_w !== null && (
             <span class="muted small"> of {formatValue(one.expected_w, "W")}</span>
@@ -192,9 +202,7 @@ function Against({ one }: { one: FleetDevice }) {
         <b class="number">{share === null ? "" : formatShare(share)}</b>
       </span>
       <span class="against-bar" aria-hidden="true">
-        {share !== null && (
-          <i style={{ width: `${Math.min(1, Math.max(0, share)) * 100}%` }} />
-        )}
+        {share !== null && <i style={{ width: `${Math.min(1, Math.max(0, share)) * 100}%` }} />}
       </span>
     </span>
   );

@@ -22,6 +22,10 @@ const MOST_HEIGHT = 340;
 /** A finger hits what is near it [CSS px]. */
 const FINGER_PX = 14;
 const TIP_WIDTH = 260;
+const FULLNESS = {
+  day: "how full a cell is: its share of what is expected",
+  night: "a corner marks what loses by day",
+};
 const KEYS: Record<string, Direction> = {
   ArrowLeft: "left",
   ArrowRight: "right",
@@ -43,7 +47,7 @@ export function PanelMap({ fleet, filter, text }: Props) {
   return (
     <Card
       title="Map"
-      aside={`${fleet.is_day ? "how full a cell is: its share of what is expected" : "a corner marks what loses by day"}, ${clockOf(Date.parse(fleet.as_of), zone.value)}`}
+      aside={`${FULLNESS[fleet.is_day ? "day" : "night"]}, ${clockOf(Date.parse(fleet.as_of), zone.value)}`}
       testId="map"
     >
       <ul class="map-legend">

@@ -7,7 +7,7 @@ import { formatChange, formatCount, formatShare, formatValue, THIN_SPACE } from 
 import { formatAge } from "../format/time";
 import { Amount } from "../parts/Amount";
 import { Tile } from "../parts/Tile";
-import { countStates } from "./order";
+import { countStates, powerNow } from "./order";
 import { nounOf, STATE_WORDS } from "./words";
 
 export function SolarTiles({ fleet, energy }: { fleet: Fleet; energy: Energy | null }) {
@@ -18,7 +18,7 @@ export function SolarTiles({ fleet, energy }: { fleet: Fleet; energy: Energy | n
   return (
     <div class="tiles">
       <Tile title="Power now" testId="tile-power" isOld={isOld} note={powerNote(fleet, isOld)}>
-        <Amount value={isOld ? null : summary.power_w} unit="W" testId="power-now" />
+        <Amount value={powerNow(fleet.devices)} unit="W" testId="power-now" />
       </Tile>
       <Tile title="Energy today" testId="tile-energy" note={energyNote(energy)}>
         <Amount value={energy?.totals.production_wh} unit="Wh" testId="energy-today" />
@@ -46,7 +46,8 @@ function powerNote({ summary, is_day, devices }: Fleet, isOld: boolean): string 
     return Number.isFinite(youngest) ? `last reading ${formatAge(youngest)} ago` : "never heard";
   }
   if (!is_day) return "the sun is down";
-  const { power_w: power, expected_w: expected } = summary;
+  const power = powerNow(devices);
+  const expected = summary.expected_w;
   if (expected === null || expected <= 0) return "what to expect is not known";
   const share = power === null ? "" : `${formatShare(power / expected)} of `;
   return `${share}${formatValue(expected, "W")} expected`;

@@ -17,9 +17,7 @@ export function StateMark({ state, level = 1 }: { state: PanelState; level?: num
   return (
     <svg class={`state-mark mark-${ROLES[state]}`} viewBox="0 0 14 14" aria-hidden="true">
       {state === "fault" && <rect class="mark-fill" x="1" y="1" width="12" height="12" />}
-      {isFilled && (
-        <rect class="mark-fill" x="1" y={13 - height} width="12" height={height} />
-      )}
+      {isFilled && <rect class="mark-fill" x="1" y={13 - height} width="12" height={height} />}
       <rect
         class="mark-edge"
         x="1"

@@ -132,7 +132,7 @@ function isAsleep(state: PanelState): boolean {
 /** An empty frame of dashes. */
 function drawSilent(brush: Brush, cell: Cell, line: number): void {
   const { context, size } = brush;
-  const dash = Math.max(2, size / 6);
+  const dash = Math.min(6, Math.max(2, size / 6));
   context.strokeStyle = brush.colours.stale;
   // Dashes of a speck would be dots: there an empty frame says it.
   if (size >= DASHED_FROM_PX) context.setLineDash([dash, dash]);

@@ -18,6 +18,12 @@ export function countStates(devices: readonly FleetDevice[]): Record<PanelState,
   return count;
 }
 
+/** What all give now together; an old value is no part of now [W]. */
+export function powerNow(devices: readonly FleetDevice[]): number | null {
+  const known = devices.flatMap((one) => (one.state === "stale" ? [] : (one.power_w ?? [])));
+  return known.length === 0 ? null : known.reduce((sum, one) => sum + one, 0);
+}
+
 export function isLosing(one: FleetDevice): boolean {
   return one.lost_kwh_per_day > 0;
 }
@@ -31,8 +37,7 @@ export function isFilter(text: string | null): text is Filter {
 }
 
 export function matches(one: FleetDevice, filter: Filter, text: string): boolean {
-  const isWanted =
-    filter === "all" || (filter === "losing" ? isLosing(one) : one.state === filter);
+  const isWanted = filter === "all" || (filter === "losing" ? isLosing(one) : one.state === filter);
   if (!isWanted || text === "") return isWanted;
   return `${one.name} ${one.id} ${one.parent ?? ""} ${one.cause ?? ""}`
     .toLowerCase()
@@ -105,6 +110,7 @@ export function sharedStart(names: readonly string[]): number {
     while (length > 0 && !name.startsWith(first.slice(0, length))) length -= 1;
   }
   // The last separator within it; a name is never cut to nothing.
-  const cut = Math.max(...[" ", "-", "_", "."].map((one) => first.slice(0, length).lastIndexOf(one))) + 1;
+  const cut =
+    Math.max(...[" ", "-", "_", "."].map((one) => first.slice(0, length).lastIndexOf(one))) + 1;
   return names.some((name) => name.length <= cut) ? 0 : cut;
 }

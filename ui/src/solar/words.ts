@@ -3,7 +3,7 @@
 import type { Fleet, FleetDevice, PanelState } from "../api/fleet";
 import { formatMoney } from "../format/money";
 import { formatCount, formatShare, formatValue } from "../format/number";
-import { countLosing, countStates, rankByLoss } from "./order";
+import { countLosing, countStates, powerNow, rankByLoss } from "./order";
 
 export const STATE_WORDS: Record<PanelState, string> = {
   fault: "fault",
@@ -87,8 +87,9 @@ function silenceOf(fleet: Fleet, noun: string, all: string): Verdict {
   };
 }
 
-function wellOf({ summary }: Fleet, noun: string, all: string): Verdict {
-  const { power_w: power, expected_w: expected } = summary;
+function wellOf({ summary, devices }: Fleet, noun: string, all: string): Verdict {
+  const power = powerNow(devices);
+  const expected = summary.expected_w;
   if (expected === null)
     return {
       mood: "quiet",
@@ -116,8 +117,10 @@ function worstWords(devices: readonly FleetDevice[], losing: number): string {
 export function deviceWords(one: FleetDevice, currency: string | null): string {
   const parts = [STATE_WORDS[one.state]];
   if (one.power_w !== null) {
-    const against = one.expected_w === null ? "" : ` of ${formatValue(one.expected_w, "W")} expected`;
-    parts.push(`${formatValue(one.power_w, "W")}${against}`);
+    const against =
+      one.expected_w === null ? "" : ` of ${formatValue(one.expected_w, "W")} expected`;
+    const last = one.state === "stale" ? "last " : "";
+    parts.push(`${last}${formatValue(one.power_w, "W")}${against}`);
   }
   if (one.cause !== null) parts.push(one.cause);
   if (one.lost_kwh_per_day > 0)

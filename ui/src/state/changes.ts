@@ -1,16 +1,15 @@
-/** What a person changed on this page: everything that shows it asks again. */
+/** Incidents, alerts or rules have changed, here or at the server: what shows them asks again. */
 
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
-/** Counts the acts on incidents, alerts and rules. */
 const changes = signal(0);
 
 export function noteChange(): void {
   changes.value += 1;
 }
 
-/** Asks again after each act. */
+/** Asks again after each change. */
 export function useReloadOnChange(reload: () => void): void {
   const count = changes.value;
   const known = useRef(count);

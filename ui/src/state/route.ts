@@ -18,9 +18,7 @@ export const openedIncident = computed(() => {
 });
 
 /** The page that is looked at: below an incident that from which it was opened, null if none was. */
-export const pagePath = computed(() =>
-  openedIncident.value === null ? path.value : under.value,
-);
+export const pagePath = computed(() => (openedIncident.value === null ? path.value : under.value));
 
 addEventListener("popstate", () => {
   under.value = rememberedUnder();

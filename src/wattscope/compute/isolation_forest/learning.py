@@ -13,6 +13,7 @@ from wattscope.compute.isolation_forest.scorer import Scorer
 from wattscope.compute.isolation_forest.training import train
 from wattscope.compute.panel_features import (
     NIGHT_SHARE,
+    Floats,
     build_rows,
     choose_features,
     find_reference_power,
@@ -22,9 +23,12 @@ from wattscope.core.errors import QueryError
 from wattscope.core.reading import Batch, FloatColumn, Int64Column, Quality
 from wattscope.core.time_grid import US_PER_S
 
-CUT_SHARE = 0.002
-"""Share of the rows learned from that count as strange. By chance, two rows in a row of healthy
-devices do so in 4 of a million; at half or twice the share, in 1 or 16."""
+LIMIT_SHARE = 0.01
+"""Share of the rows learned from that count as strange, at each reference power. One row says
+nothing then; that three of four do by chance comes once in 250,000 times, at half or twice the
+share in 2,000,000 or 30,000."""
+_MOST_LIMITS = 10
+_ROWS_PER_LIMIT = 200
 LEAST_ROWS = 500
 """Fewer rows do not say what is usual: a forest of samples of 256 would learn them by heart."""
 MAX_ROWS = 200_000
@@ -142,11 +146,13 @@ def learn_model(
         )
     forest = train(rows, features, generator)
     seen = np.concatenate(times)
+    light_w, limits = _find_limits(rows, features, Scorer(forest).score(rows))
     model = AnomalyModel(
         device_class=device_class,
         forest=forest,
-        cut=float(np.quantile(Scorer(forest).score(rows), CUT_SHARE)),
-        cut_share=CUT_SHARE,
+        light_w=light_w,
+        limits=limits,
+        limit_share=LIMIT_SHARE,
         medians=np.median(rows, axis=0),
         full_power_w=float(np.median([one for one in fulls if one > 0])),
         n_devices=sum(len(part) > 0 for part in parts),
@@ -173,6 +179,20 @@ def join_columns(
         is_near = (place >= 0) & (t - own_t[place] <= _TOGETHER_US)
         values[name] = np.where(is_near, own[place], np.nan)
     return t, values
+
+
+def _find_limits(
+    rows: Floats, features: tuple[str, ...], scores: FloatColumn
+) -> tuple[FloatColumn, FloatColumn]:
+    """Limits at reference powers that part the rows into groups of one size."""
+    reference = find_reference_power(features, dict(zip(features, rows.T, strict=True)))
+    n_groups = min(_MOST_LIMITS, max(1, len(rows) // _ROWS_PER_LIMIT))
+    groups = np.array_split(np.argsort(reference, kind="stable"), n_groups)
+    light_w = np.array([np.median(reference[group]) for group in groups])
+    limits = np.array([np.quantile(scores[group], LIMIT_SHARE) for group in groups])
+    # Powers that repeat (a limit of the inverter) give groups of one power: one of them is enough.
+    light_w, places = np.unique(light_w, return_index=True)
+    return light_w, limits[places]
 
 
 def _is_within(t: Int64Column, spans: Sequence[Span]) -> npt.NDArray[np.bool_]:

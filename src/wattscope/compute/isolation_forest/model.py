@@ -9,7 +9,7 @@ import numpy as np
 
 from wattscope.compute.isolation_forest.forest import Forest, list_faults
 from wattscope.compute.isolation_forest.scorer import Scorer
-from wattscope.compute.panel_features import is_choice
+from wattscope.compute.panel_features import Floats, find_reference_power, is_choice
 from wattscope.core.reading import FloatColumn
 from wattscope.core.time_grid import US_PER_DAY
 from wattscope.core.topology import DeviceKind
@@ -22,10 +22,12 @@ class AnomalyModel:
     device_class: str
     """Value of a ``DeviceKind``."""
     forest: Forest
-    cut: float
-    """Scores below are anomalous."""
-    cut_share: float
-    """Share of the rows learned from that score below the cut."""
+    light_w: FloatColumn
+    """Reference powers at which limits were learned, rising [W]; shape ``(n_limits,)``."""
+    limits: FloatColumn
+    """Scores below are strange at that reference power; straight lines between; same shape."""
+    limit_share: float
+    """Share of the rows learned from that score below the limit."""
     medians: FloatColumn
     """Of each feature over the rows learned from; shape ``(n_features,)``."""
     full_power_w: float
@@ -37,6 +39,16 @@ class AnomalyModel:
     """The history learned from [µs since 1970, UTC]."""
     end_us: int
     trained_at_us: int
+
+    def find_limits(self, rows: Floats) -> FloatColumn:
+        """Scores below which rows are strange, shape ``(n_rows,)``.
+
+        A forest calls rows at the edge of what it has seen stranger than those amid it, and noon
+        is always at the edge: so each row is held against others of as much light.
+        """
+        columns = dict(zip(self.forest.features, rows.T, strict=True))
+        reference = find_reference_power(self.forest.features, columns)
+        return np.interp(reference, self.light_w, self.limits)
 
     @cached_property
     def scorer(self) -> Scorer:
@@ -51,13 +63,21 @@ def list_model_faults(model: AnomalyModel) -> list[str]:
         faults.append(f"there is no class of devices {model.device_class!r}")
     if not is_choice(model.forest.features):
         faults.append("its features are not those of this program")
-    if not -1.0 <= model.cut <= 0.0 or not 0.0 <= model.cut_share <= 1.0:
-        faults.append("the limit of scores is not within -1 to 0")
+    if not 0 < len(model.light_w) == len(model.limits) or not _rises(model.light_w):
+        faults.append("the reference powers of the limits do not rise")
+    if not np.all((model.limits >= -1.0) & (model.limits <= 0.0)):
+        faults.append("a limit of scores is not within -1 to 0")
+    if not 0.0 <= model.limit_share <= 1.0:
+        faults.append("the share of strange rows is not within 0 to 1")
     if len(model.medians) != len(model.forest.features) or not np.isfinite(model.medians).all():
         faults.append("the medians of the features are not numbers")
     if not (np.isfinite(model.full_power_w) and model.full_power_w > 0):
         faults.append("the full power is not above 0")
     return faults
+
+
+def _rises(column: FloatColumn) -> bool:
+    return bool(np.isfinite(column).all() and (column[1:] > column[:-1]).all())
 
 
 def is_model_due(trained_at_us: int | None, now_us: int, retrain_days: float) -> bool:

@@ -5,11 +5,12 @@
     8 bytes    WATTSIFO
     u16        version, 1
     u32        length of the header
-    header     JSON: class, features, counts, limit of scores, times
+    header     JSON: class, features, counts, times
     i16[]      feature of each node; -1 at leaves
     f32[]      threshold of each node
     f64[]      path length of each leaf
     f64[]      median of each feature
+    f64[]      reference powers, then limits of scores
     u32        CRC-32 of all bytes before
 
 Numbers are little-endian. Nothing in the file is executed, unpacked or allocated by its word:
@@ -34,6 +35,7 @@ VERSION = 1
 MAGIC = b"WATTSIFO"
 MAX_BYTES = 32 << 20
 """Larger files are not read: the largest forest that is scored takes 14 MB."""
+MAX_LIMITS = 1000
 _HEAD = struct.Struct("<8sHI")
 _CRC = struct.Struct("<I")
 _MAX_HEADER = 1 << 16
@@ -49,8 +51,8 @@ class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n_nodes: Annotated[int, msgspec.Meta(ge=1, le=MAX_NODES)]
     sample: _Count
     n_rows: _Count
-    cut: float
-    cut_share: float
+    n_limits: Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMITS)]
+    limit_share: float
     full_power_w: float
     n_devices: _Count
     start_us: int
@@ -69,8 +71,8 @@ def encode_model(model: AnomalyModel) -> bytes:
             n_nodes=len(forest.feature),
             sample=forest.sample,
             n_rows=forest.n_rows,
-            cut=model.cut,
-            cut_share=model.cut_share,
+            n_limits=len(model.limits),
+            limit_share=model.limit_share,
             full_power_w=model.full_power_w,
             n_devices=model.n_devices,
             start_us=model.start_us,
@@ -83,6 +85,8 @@ def encode_model(model: AnomalyModel) -> bytes:
         forest.threshold.astype("<f4"),
         forest.path.astype("<f8"),
         model.medians.astype("<f8"),
+        model.light_w.astype("<f8"),
+        model.limits.astype("<f8"),
     )
     content = b"".join(
         [_HEAD.pack(MAGIC, VERSION, len(header)), header, *(one.tobytes() for one in arrays)]
@@ -124,8 +128,11 @@ def _decode_header(content: bytes) -> _Header:
 
 
 def _build_model(header: _Header, arrays: memoryview) -> AnomalyModel:
-    n_nodes, n_features = header.n_nodes, len(header.features)
-    wanted = (("<i2", n_nodes), ("<f4", n_nodes), ("<f8", n_nodes), ("<f8", n_features))
+    n_nodes = header.n_nodes
+    wanted = (
+        *(("<i2", n_nodes), ("<f4", n_nodes), ("<f8", n_nodes)),
+        *(("<f8", len(header.features)), ("<f8", header.n_limits), ("<f8", header.n_limits)),
+    )
     size = sum(np.dtype(kind).itemsize * length for kind, length in wanted)
     if len(arrays) != size:
         raise StorageError(f"holds {len(arrays)} bytes of numbers where {size} are announced")
@@ -136,7 +143,7 @@ def _build_model(header: _Header, arrays: memoryview) -> AnomalyModel:
         # A copy of its own: aligned, and in the order of this machine.
         columns.append(column.astype(column.dtype.newbyteorder("=")))
         start += column.nbytes
-    feature, threshold, path, medians = columns
+    feature, threshold, path, medians, light_w, limits = columns
     return AnomalyModel(
         device_class=header.device_class,
         forest=Forest(
@@ -148,8 +155,9 @@ def _build_model(header: _Header, arrays: memoryview) -> AnomalyModel:
             features=header.features,
             n_rows=header.n_rows,
         ),
-        cut=header.cut,
-        cut_share=header.cut_share,
+        light_w=light_w,
+        limits=limits,
+        limit_share=header.limit_share,
         medians=medians,
         full_power_w=header.full_power_w,
         n_devices=header.n_devices,

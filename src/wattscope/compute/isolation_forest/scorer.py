@@ -68,8 +68,10 @@ class Scorer:
         self._rank_table, self._first_bits, n_bits, bits = _rank_thresholds(
             forest.feature[inner], forest.threshold[inner], len(forest.features)
         )
-        self._n_bits = -(-n_bits // _XOR_ROWS) * _XOR_ROWS
-        self._levels, self._paths = _plan_levels(forest, bits)
+        n_columns = -(-n_bits // _XOR_ROWS)
+        self._n_bits = n_columns * _XOR_ROWS
+        places = bits % _XOR_ROWS * n_columns + bits // _XOR_ROWS
+        self._levels, self._paths = _plan_levels(forest, places)
         self._scale = forest.n_trees * float(expect_path_length(forest.sample))
 
     def score(self, rows: npt.NDArray[np.floating]) -> FloatColumn:
@@ -126,19 +128,24 @@ class Scorer:
         bits = space.bits
         bits.fill(0)
         # What each feature sets, it sets for all rows in the end; the next one begins anew.
-        bits[self._first_bits[1:]] = 0xFF
-        places = (self._rank(columns) + self._first_bits[:, None]) * bits.shape[1]
-        by_bit = places.reshape(len(places), -1, _BYTE)
+        bits[self._first_bits[1:] % _XOR_ROWS, self._first_bits[1:] // _XOR_ROWS] = 0xFF
+        line = self._rank(columns)
+        line += self._first_bits[:, None]
+        place = line % _XOR_ROWS
+        place *= bits.shape[1]
+        line //= _XOR_ROWS
+        place += line
+        place *= bits.shape[2]
+        by_bit = place.reshape(len(place), -1, _BYTE)
         flat = bits.reshape(-1)
         for bit in range(_BYTE):
             flat[by_bit[:, :, bit] + space.byte_places] ^= np.uint8(0x80 >> bit)
         words = bits.view(np.uint64)
-        runs = words.reshape(-1, _XOR_ROWS, space.n_words)
         for row in range(1, _XOR_ROWS):
-            np.bitwise_xor(runs[:, row], runs[:, row - 1], out=runs[:, row])
-        before = np.bitwise_xor.accumulate(runs[:-1, -1], axis=0)
-        np.bitwise_xor(runs[1:], before[:, None], out=runs[1:])
-        return words
+            np.bitwise_xor(words[row], words[row - 1], out=words[row])
+        before = np.bitwise_xor.accumulate(words[-1, :-1], axis=0)
+        np.bitwise_xor(words[:, 1:], before, out=words[:, 1:])
+        return words.reshape(-1, space.n_words)
 
     def _rank(self, columns: Float32Column) -> Places:
         """How many thresholds of its feature each value exceeds: a search without branches."""
@@ -174,7 +181,8 @@ class _Workspace:
     """Memory of one call, used again for each block."""
 
     def __init__(self, n_bits: int, width: int) -> None:
-        self.bits = np.empty((n_bits, width // _BYTE), np.uint8)
+        # Line k is at [k % _XOR_ROWS, k // _XOR_ROWS]: what is worked on together lies together.
+        self.bits = np.empty((_XOR_ROWS, n_bits // _XOR_ROWS, width // _BYTE), np.uint8)
         self.byte_places = np.arange(width // _BYTE)
         self.n_words = width // _WORD
 
