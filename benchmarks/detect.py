@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from benchmarks.detect_faults import measure_faults
+from benchmarks.detect_live import measure_live
 from benchmarks.detect_scoring import CASE, measure_scoring
 from benchmarks.rows import Row
 
@@ -19,7 +21,7 @@ class Part(Protocol):
         ...
 
 
-PARTS: tuple[Part, ...] = (measure_scoring,)
+PARTS: tuple[Part, ...] = (measure_scoring, measure_faults, measure_live)
 """In the order of the table."""
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from tests.cli.invocation import invoke
 from tests.detectors.panel_windows import RATING_W, START_US, make_window
@@ -14,10 +15,11 @@ from wattscope.assembly import model_training
 from wattscope.assembly.model_training import (
     TrainingGround,
     TrainingWish,
+    load_models,
     retrain_due,
     train_models,
 )
-from wattscope.assembly.storage import Storage, now_us, open_storage
+from wattscope.assembly.storage import Storage, open_storage
 from wattscope.core.reading import Batch, Quality, concat_batches
 from wattscope.core.time_grid import US_PER_DAY
 from wattscope.core.topology import Device, DeviceKind
@@ -28,7 +30,6 @@ from wattscope.settings import Settings
 
 N_PANELS, N_DAYS = 4, 12
 END_US = START_US + N_DAYS * US_PER_DAY
-SINCE = f"{(now_us() - START_US) // US_PER_DAY + 1}d"
 WISH = TrainingWish(since_s=(N_DAYS + 1) * 86_400.0)
 WINDOW = make_window(N_PANELS, N_DAYS)
 
@@ -76,7 +77,7 @@ def write(storage: Storage, window: Window) -> None:
 
 
 def test_training_prints_what_was_learned_and_leaves_a_model(data: Path) -> None:
-    outcome = invoke("train", "--since", SINCE, "--data", data)
+    outcome = invoke("train", "--data", data)
     assert outcome.status == 0, outcome.err
     head, features, strange, left_out = outcome.out.splitlines()
     model = ModelShelf(data).read("panel")
@@ -98,7 +99,7 @@ def test_training_prints_what_was_learned_and_leaves_a_model(data: Path) -> None
     ("words", "reason"),
     [
         (("--class", "inverter"), "inverter: no device has a power in this time"),
-        (("--since", "12h"), "panel: no device has a power in this time; give a longer --since"),
+        (("--since", "1h"), "panel: 0 rows by day"),
         (("--since", "soon"), "length 'soon' is not understood"),
     ],
 )
@@ -209,3 +210,25 @@ def test_class_that_cannot_be_trained_stops_no_other(ground: TrainingGround) -> 
         ("panel", True),
         ("inverter", False),
     ]
+
+
+def test_refused_model_is_named_in_the_log_and_by_verify(data: Path) -> None:
+    invoke("train", "--data", data)
+    shelf = ModelShelf(data)
+    (shelf.folder / "inverter.forest").write_bytes(b"of another program")
+    with capture_logs() as said:
+        models = load_models(shelf)
+    assert list(models) == ["panel"]
+    advice = "run 'wattscope train --class inverter', or remove the file"
+    assert said == [
+        {
+            "event": "model refused",
+            "file": "models/inverter.forest",
+            "reason": "is no model file",
+            "advice": advice,
+            "log_level": "error",
+        }
+    ]
+    outcome = invoke("verify", "--data", data)
+    assert outcome.status == 1
+    assert f"damage: models/inverter.forest: is no model file; {advice}" in outcome.out

@@ -103,10 +103,11 @@ def test_dark_plant_in_the_light_is_out() -> None:
     farm = build_farm(n_days=10, cloudiness=0.0)
     power = farm.values[POWER].copy()
     power[:, 5 * 96 + 40 : 5 * 96 + 50] = 0.0
-    (found,) = ExpectedPower().find(change(farm, POWER, power))
-    assert found.kind == "outage"
-    assert found.start_us == farm.slot_us[5 * 96 + 40]
-    assert found.end_us == farm.slot_us[5 * 96 + 50]
+    findings = ExpectedPower().find(change(farm, POWER, power))
+    assert [one.device for one in findings] == [device.id for device in farm.devices]
+    assert {(one.kind, one.start_us, one.end_us) for one in findings} == {
+        ("outage", farm.slot_us[5 * 96 + 40], farm.slot_us[5 * 96 + 50])
+    }
 
 
 def test_limit_from_outside_is_curtailment_and_no_fault() -> None:

@@ -302,7 +302,8 @@ def test_19_counter_that_falls_never_gives_negative_energy(
 
 
 def test_20_value_outside_physical_limits_is_flagged_and_left_out_of_sums(way: Way) -> None:
-    topic, sound = "energy/meters/m1", {"meter_id": "m1", "timestamp": format_utc(NOW)}
+    topic, names = "energy/meters/m1", ("power", "voltage", "current", "energy")
+    sound = {"meter_id": "m1", "timestamp": format_utc(NOW), **dict.fromkeys(names, 1.0)}
     earlier = sound | {"timestamp": format_utc(NOW - US_PER_S)}
     between_neighbours(
         way,

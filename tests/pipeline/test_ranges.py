@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from wattscope.core.time_grid import US_PER_MINUTE, US_PER_S
 from wattscope.pipeline import intake as intake_module
 from wattscope.pipeline.binding import Binder, BindingRules
 from wattscope.pipeline.intake import Intake
+from wattscope.ports import RawMessage
 from wattscope.registry.profile_library import ProfileLibrary
 
 PROFILE = Path(intake_module.__file__).parent.parent / "profiles" / "panel-json.toml"
@@ -23,6 +25,11 @@ def way(tmp_path: Path) -> Iterator[Way]:
     with open_way(tmp_path / "data") as opened:
         yield opened
         opened.assert_counters_add_up()
+
+
+def reading(key: str, value: float, ago_s: int) -> RawMessage:
+    changed: dict[str, Any] = {key: value}
+    return panel(ago_us=ago_s * US_PER_S, **changed)
 
 
 def n_stored(way: Way) -> int:
@@ -71,11 +78,9 @@ def test_invalid_temperature(way: Way) -> None:
 def test_limits_themselves_are_taken_and_what_is_beyond_is_not(
     key: str, low: float, high: float, way: Way
 ) -> None:
-    inside = (low, high)
-    way.take(*(panel(ago_us=n * US_PER_S, **{key: one}) for n, one in enumerate(inside)))
+    way.take(reading(key, low, 0), reading(key, high, 1))
     assert n_stored(way) == 8
-    beyond = (low - 0.01, high + 0.01)
-    way.take(*(panel(ago_us=(9 + n) * US_PER_S, **{key: one}) for n, one in enumerate(beyond)))
+    way.take(reading(key, low - 0.01, 2), reading(key, high + 0.01, 3))
     assert n_stored(way) == 8
     assert way.codes() == ["range", "range"]
 

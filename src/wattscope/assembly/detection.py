@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -25,7 +26,7 @@ from wattscope.pipeline.windows import WindowReader
 from wattscope.plugins import PLUGINS, load_plugin
 from wattscope.ports import Detector
 from wattscope.registry.incident_book import SqlIncidentBook
-from wattscope.registry.model_shelf import ModelShelf
+from wattscope.registry.model_shelf import ModelShelf, RefusedModel
 from wattscope.settings import Settings
 
 _log = structlog.get_logger()
@@ -76,7 +77,7 @@ class Watcher:
         self._reader = WindowReader(storage.store, storage.registry, storage.live, recent)
         self._shelf = ModelShelf(storage.folder.path)
         self._stamp = self._shelf.stamp()
-        self._said: tuple[str, ...] = ()
+        self._refused: tuple[RefusedModel, ...] = ()
         self._detection = Detection(self._reader, self._build())
         self._diagnosis = Diagnosis(
             SqlIncidentBook(storage.database),
@@ -106,13 +107,21 @@ class Watcher:
             await asyncio.sleep(_LOOK_AT_MODELS_S)
             waited_s += _LOOK_AT_MODELS_S
 
+    def describe(self) -> dict[str, Any]:
+        """How much was looked, and what it took."""
+        return {
+            "looks": self._detection.n_looks,
+            "seconds": round(self._detection.lasting_s, 3),
+            "refused_models": [str(one) for one in self._refused],
+        }
+
     def _build(self) -> list[Detector]:
         """All detectors, with the models that can be believed."""
-        models, faults = self._shelf.read_all()
-        for words in faults:
-            if words not in self._said:
-                _log.error("model refused", reason=words)
-        self._said = faults
+        models, refused = self._shelf.read_all()
+        for one in refused:
+            if one not in self._refused:
+                _log.error("model refused", file=one.file, reason=one.reason, advice=one.advice)
+        self._refused = refused
         return build_detectors(self._settings.detect.leave_out, models=models)
 
     def _train_due(self) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import structlog
 
 from wattscope.assembly.storage import now_us, open_storage
 from wattscope.compute.isolation_forest.learning import (
@@ -23,7 +24,7 @@ from wattscope.compute.isolation_forest.learning import (
     learn_model,
     split_batch,
 )
-from wattscope.compute.isolation_forest.model import is_model_due
+from wattscope.compute.isolation_forest.model import AnomalyModel, is_model_due
 from wattscope.compute.panel_features import list_quantities
 from wattscope.core.errors import QueryError, SettingsError, StorageError
 from wattscope.core.reading import Batch, concat_batches, empty_batch
@@ -34,11 +35,12 @@ from wattscope.registry.sql_registry import SqlRegistry
 from wattscope.settings import Settings
 from wattscope.stores.duckdb_store import DuckdbStore
 
+_log = structlog.get_logger()
 LEARNED_KINDS = (DeviceKind.PANEL, DeviceKind.INVERTER)
 """Classes that are trained where none is named."""
 DEFAULT_SINCE_S = 30 * 86_400
-MAX_VALUES = 4_000_000
-"""Values that are read for a class: about 100 MB while it is trained."""
+MAX_VALUES = 1_000_000
+"""Values that are read for a class: about 80 MB while it is trained."""
 _MAX_STRETCHES = 720
 _N_PROBES, _PROBE_SHARE = 96, 1 / 256
 """How the number of values is estimated before they are read."""
@@ -58,7 +60,7 @@ class TrainingWish:
     classes: tuple[DeviceKind, ...] = ()
     """None named: those of ``LEARNED_KINDS`` that have devices."""
     since_s: float = DEFAULT_SINCE_S
-    """How far back the history goes [s]."""
+    """How far the history goes back from now, or from the newest reading of the class [s]."""
     left_out: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
     """By device: known incidents, from which nothing is learned."""
 
@@ -84,6 +86,14 @@ class TrainingGround:
     store: DuckdbStore
     registry: SqlRegistry
     shelf: ModelShelf
+
+
+def load_models(shelf: ModelShelf) -> dict[str, AnomalyModel]:
+    """The models that can be used, by class; those that cannot are named in the log."""
+    models, refused = shelf.read_all()
+    for one in refused:
+        _log.error("model refused", file=one.file, reason=one.reason, advice=one.advice)
+    return models
 
 
 def train_folder(
@@ -204,12 +214,16 @@ def _train_class(
 def _read(store: DuckdbStore, series: Sequence[int], doing: str, question: _Question) -> Batch:
     """Values of the time asked for, thinned out where there are too many; by series, then time."""
     known = store.time_range()
-    if known is None or not series:
+    newest = store.last_rows()
+    ends = newest.measured_at_us[np.isin(newest.series_id, series)]
+    if known is None or not len(ends):
         return empty_batch()
-    since_us = question.at_us - round(question.wish.since_s * US_PER_S)
-    range_us = max(since_us, known[0]), min(question.at_us, known[1] + 1)
-    if range_us[0] >= range_us[1]:
+    # Of an archive, the time before its end.
+    end_us = min(question.at_us, int(ends.max()) + 1)
+    start_us = max(known[0], end_us - round(question.wish.since_s * US_PER_S))
+    if start_us >= end_us:
         return empty_batch()
+    range_us = start_us, end_us
     probes = _spread_stretches(range_us, _N_PROBES, _PROBE_SHARE)
     n_found = sum(len(store.read_raw(series, *one)) for one in probes)
     share = min(1.0, MAX_VALUES * _PROBE_SHARE / max(1, n_found))

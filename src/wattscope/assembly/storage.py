@@ -224,11 +224,15 @@ def _build_device(settings: DeviceSettings, site: str) -> Device:
 
 def _device_table(registry: SqlRegistry) -> Table:
     columns = ("id", "site", "name", "kind", "parent", "rating_w", "interval_s")
+    places = ("tilt_deg", "azimuth_deg", "latitude", "longitude")
     rows = [
-        (one.id, one.site, one.name, one.kind.value, one.parent, one.rating_w, one.interval_s)
+        (
+            *(one.id, one.site, one.name, one.kind.value, one.parent, one.rating_w, one.interval_s),
+            *(getattr(one, name) for name in places),
+        )
         for one in registry.list_devices()
     ]
-    return Table(columns, list(rows))
+    return Table(columns + places, list(rows))
 
 
 def _register_table(registry: SqlRegistry) -> Table:

@@ -35,7 +35,9 @@ def train(
         list[DeviceKind] | None,
         typer.Option("--class", help="Only these; left out, panels and inverters."),
     ] = None,
-    since: Annotated[str, typer.Option(help="How far back to learn from: 30d, 12h.")] = "30d",
+    since: Annotated[
+        str, typer.Option(help="How far back from the newest reading: 30d, 12h.")
+    ] = "30d",
     data: DataOption = Path(DEFAULT_DATA),
     settings_file: SettingsOption = None,
 ) -> None:

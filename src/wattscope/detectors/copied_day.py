@@ -7,12 +7,62 @@ not happen by chance, so there is nothing to tune.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
 import numpy.typing as npt
 
+from wattscope.compute.production import cut_days
+from wattscope.core.findings import Finding
+from wattscope.core.quantities import QuantityKind, find_quantity
+from wattscope.core.time_grid import US_PER_DAY
+from wattscope.core.window import View, Window
+
 Day = npt.NDArray[np.float64]
+
+_ANY_DAY = date(2000, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedDay:
+    """Options of the detector ``copied_day``: there are none but when it looks."""
+
+    name: str = "copied_day"
+    view: View = View("15m", 14 * US_PER_DAY, 6 * 3600.0)  # noqa: RUF009 - frozen
+
+    def find(self, window: Window) -> list[Finding]:
+        """Local days that repeat the day before in all gauges of a device, by device, then day."""
+        days = cut_days(window)
+        gauges = [window.values[name] for name in sorted(window.values) if _is_gauge(name)]
+        ends = [*days.starts.tolist(), len(window.slot_us)][1:]
+        found = []
+        for row, device in enumerate(window.devices):
+            told = {
+                _ANY_DAY + timedelta(days=number): [one[row, start:end] for one in gauges]
+                for number, (start, end) in enumerate(zip(days.starts.tolist(), ends, strict=True))
+            }
+            for day in find_copied_days(told):
+                first = int(days.starts[(day - _ANY_DAY).days])
+                past = ends[(day - _ANY_DAY).days]
+                found.append(
+                    Finding(
+                        "copied_day",
+                        device.id,
+                        int(window.slot_us[first]),
+                        int(window.slot_us[past - 1]) + window.step_us,
+                        "every value of this day is that of the day before",
+                        {"values_n": float(len(gauges) * (past - first))},
+                        "",
+                        self.name,
+                    )
+                )
+        return found
+
+
+def _is_gauge(name: str) -> bool:
+    quantity = find_quantity(name)
+    return quantity is None or quantity.kind is QuantityKind.GAUGE
 
 
 def find_copied_days(days: Mapping[date, Sequence[Day]]) -> list[date]:

@@ -25,8 +25,8 @@ from wattscope.compute.panel_features import (
 from wattscope.core.findings import Finding
 from wattscope.core.quantities import unit_of
 from wattscope.core.reading import FloatColumn, Int64Column
-from wattscope.core.time_grid import US_PER_S
-from wattscope.core.window import Window
+from wattscope.core.time_grid import US_PER_DAY, US_PER_S
+from wattscope.core.window import View, Window
 
 Flags = npt.NDArray[np.bool_]
 
@@ -64,6 +64,7 @@ class IsolationForestDetector:
     ends."""
     night_share: float = NIGHT_SHARE
     """Share of the rated power at and below which it is night."""
+    view: View = View("15m", 2 * US_PER_DAY, 900.0)  # noqa: RUF009  # frozen
     name: str = "isolation_forest"
 
     def find(self, window: Window) -> list[Finding]:

@@ -14,6 +14,7 @@ from wattscope.compute.solar import find_sun
 from wattscope.core.findings import Severity
 from wattscope.core.fleet_state import FleetMember, FleetState, SolarFleet
 from wattscope.core.incidents import Incident
+from wattscope.core.reading import FloatColumn
 from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR, US_PER_S
 from wattscope.core.topology import Device, DeviceKind, Site
 from wattscope.core.window import Matrix, Window
@@ -31,6 +32,8 @@ _LOW = 0.8
 """Below this share of what is expected a device is low."""
 _DARK_SHARE = 0.03
 """Slots in which less than this share of the fleet's best slot is expected tell nothing."""
+_GOOD_LIGHT_SHARE = 0.2
+"""With less light what neighbours give and what is expected cannot be set beside each other."""
 _N_HOURS = 24
 _FEW_PEERS = 3
 """Fewer devices have no median worth the name."""
@@ -142,12 +145,14 @@ class FleetBoard:
         *,
         is_day: bool,
     ) -> list[FleetMember]:
-        group, expected = outlook.group, outlook.expected_w
+        group, expected_w = outlook.group, outlook.expected_w
         name = next(one for one in POWERS if one in group.series)
         series = group.series[name]
         ids = np.array([series.get(at, 0) for at in range(len(group.devices))], np.int32)
         instants, values = self._live.latest_of(ids)
-        performance = _find_performance(outlook.power, expected, group.step_us)
+        performance = _find_performance(outlook.power, expected_w, outlook.window.step_us)
+        now_w = np.where([at in series for at in range(len(ids))], values, np.nan)
+        due_w = _expect_live(outlook, now_w)
         sparks = _hourly(outlook.power, outlook.window.step_us)
         members = []
         for at, device in enumerate(group.devices):
@@ -164,7 +169,7 @@ class FleetBoard:
                     _name_state(measured_at_us, share, incident, is_stale=is_stale, is_day=is_day),
                     measured_at_us,
                     float(values[at]) if is_known else float("nan"),
-                    float(expected[at, -1]) if expected.shape[1] else float("nan"),
+                    float(due_w[at]),
                     share,
                     incident,
                     tuple(sparks[at].tolist()),
@@ -216,6 +221,24 @@ def _expect_of_peers(devices: Sequence[Device], power: Matrix) -> Matrix:
         size = ratings if np.isfinite(ratings).all() else best
         share = np.nanmedian(power / size[:, np.newaxis], axis=0)
     return np.asarray(share[np.newaxis, :] * size[:, np.newaxis], np.float64)
+
+
+def _expect_live(outlook: _Outlook, now_w: FloatColumn) -> FloatColumn:
+    """What is expected at this moment [W].
+
+    It is what the neighbours give, times how far all of them stayed below what the weather told in
+    the last slot, where that had good light.
+    """
+    of_peers = _expect_of_peers(outlook.group.devices, now_w[:, np.newaxis])[:, 0]
+    if not outlook.expected_w.shape[1]:
+        return of_peers
+    last_w = outlook.expected_w[:, -1]
+    if not np.isfinite(of_peers).any():
+        return last_w
+    then_w = _expect_of_peers(outlook.group.devices, outlook.power)[:, -1]
+    is_light = then_w > _GOOD_LIGHT_SHARE * np.nanmax(outlook.expected_w, initial=0.0)
+    known = np.isfinite(last_w) & np.isfinite(then_w) & is_light
+    return of_peers * (float(np.median(last_w[known] / then_w[known])) if known.any() else 1.0)
 
 
 def _find_performance(power: Matrix, expected: Matrix, step_us: int) -> Matrix:

@@ -31,6 +31,7 @@ class RuleWatch:
         self._watched: dict[int, Watched] = {}
         self._packed = rows.load_states()
         self._signature: object = None
+        self._n_series = -1
         self._followed_at_us = 0
         self._saved_at_us = 0
         self._past_saved_at_us = 0
@@ -46,12 +47,17 @@ class RuleWatch:
         return {rule: one.watch for rule, one in self._watched.items()}
 
     def follow_names(self, now_us: int) -> bool:
-        """Whether there are other devices or series than before; looked for now and then."""
-        if self._signature is not None and now_us - self._followed_at_us < _NAMES_EVERY_US:
+        """Whether there are other devices or series than before.
+
+        Series are counted at each look, what else may have changed is looked for now and then.
+        """
+        is_recent = now_us - self._followed_at_us < _NAMES_EVERY_US
+        if is_recent and self._names.count_series() == self._n_series:
             return False
         self._followed_at_us = now_us
         devices, sites = self._names.list_devices(), self._names.list_sites()
-        signature = (devices, sites, len(self._names.list_series()))
+        self._n_series = self._names.count_series()
+        signature = (devices, sites, self._n_series)
         if signature == self._signature:
             return False
         self._signature = signature

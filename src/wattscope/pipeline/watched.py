@@ -33,6 +33,8 @@ class Names(Protocol):
 
     def list_series(self) -> list[Series]: ...
 
+    def count_series(self) -> int: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Columns:

@@ -87,12 +87,19 @@ class SqlIncidentBook:
         return self._select(incidents.c.is_over.is_(False) | (incidents.c.end_us >= start_us))
 
     def list_newest(
-        self, limit: int, *, state: IncidentState | None = None, device: str | None = None
+        self,
+        limit: int,
+        *,
+        states: Collection[IncidentState] | None = None,
+        site: str | None = None,
+        device: str | None = None,
     ) -> list[BookedIncident]:
-        """The newest incidents by start, newest first; of one state or device, or all."""
+        """The newest incidents by start, newest first; of some states, one site or one device."""
         query = select(incidents).order_by(incidents.c.start_us.desc()).limit(limit)
-        if state is not None:
-            query = query.where(incidents.c.state == state.value)
+        if states is not None:
+            query = query.where(incidents.c.state.in_([one.value for one in states]))
+        if site is not None:
+            query = query.where(incidents.c.site == site)
         if device is not None:
             query = query.where(incidents.c.device == device)
         with self._database.begin() as connection:

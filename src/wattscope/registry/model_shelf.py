@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 from wattscope.compute.isolation_forest.model import AnomalyModel
@@ -19,6 +20,25 @@ FOLDER = "models"
 SUFFIX = ".forest"
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedModel:
+    """A file that is not used."""
+
+    device_class: str
+    file: str
+    """Below the data folder."""
+    reason: str
+    """What is wrong with it."""
+
+    @property
+    def advice(self) -> str:
+        """What to do."""
+        return f"run 'wattscope train --class {self.device_class}', or remove the file"
+
+    def __str__(self) -> str:
+        return f"model {self.file} {self.reason}; it is not used; {self.advice}"
+
+
 class ModelShelf:
     """The models of one data folder."""
 
@@ -26,15 +46,16 @@ class ModelShelf:
         """``data`` is the data folder; the folder of models may be missing."""
         self.folder = data / FOLDER
 
-    def read_all(self) -> tuple[dict[str, AnomalyModel], tuple[str, ...]]:
-        """The sound models by class, and each refused file as one line with what to do."""
+    def read_all(self) -> tuple[dict[str, AnomalyModel], tuple[RefusedModel, ...]]:
+        """The sound models by class, and the files that are refused."""
         models: dict[str, AnomalyModel] = {}
         refused = []
         for device_class in self.list_classes():
-            try:
-                models[device_class] = self.read(device_class)
-            except StorageError as fault:
-                refused.append(str(fault))
+            found = self._read(device_class)
+            if isinstance(found, RefusedModel):
+                refused.append(found)
+            else:
+                models[device_class] = found
         return models, tuple(refused)
 
     def list_classes(self) -> list[str]:
@@ -47,16 +68,10 @@ class ModelShelf:
         Raises:
             StorageError: There is none, or its file cannot be believed.
         """
-        path = self._path(device_class)
-        try:
-            model = decode_model(_read_bounded(path))
-            _check_class(model, device_class)
-        except StorageError as fault:
-            raise StorageError(
-                f"model {FOLDER}/{path.name} {fault}; it is not used; run "
-                f"'wattscope train --class {device_class}', or remove the file"
-            ) from fault
-        return model
+        found = self._read(device_class)
+        if isinstance(found, RefusedModel):
+            raise StorageError(str(found))
+        return found
 
     def write(self, model: AnomalyModel) -> Path:
         """Put a model in place of the one before. Returns its file.
@@ -93,6 +108,15 @@ class ModelShelf:
                 continue
             found.append((path.name, status.st_mtime_ns, status.st_size))
         return tuple(found)
+
+    def _read(self, device_class: str) -> AnomalyModel | RefusedModel:
+        path = self._path(device_class)
+        try:
+            model = decode_model(_read_bounded(path))
+            _check_class(model, device_class)
+        except StorageError as fault:
+            return RefusedModel(device_class, f"{FOLDER}/{path.name}", str(fault))
+        return model
 
     def _path(self, device_class: str) -> Path:
         return self.folder / f"{device_class}{SUFFIX}"
