@@ -31,6 +31,7 @@ from wattscope.registry.alert_book import AlertBook
 from wattscope.registry.database import Database
 from wattscope.registry.incident_book import SqlIncidentBook
 from wattscope.registry.names import RowChange
+from wattscope.registry.online_copy import copy_registry
 from wattscope.registry.outbox import SqlOutbox
 from wattscope.registry.schema import alert_rules, metadata
 
@@ -253,3 +254,18 @@ def test_rule_with_a_flipped_bit_is_found_and_mended(tmp_path: Path) -> None:
     assert mended.damages
     assert AlertBook(mended).list_rules()[0].threshold == 60.0
     mended.close()
+
+
+def test_copy_for_a_backup_has_rules_alerts_messages_and_incidents(tmp_path: Path) -> None:
+    with contextlib.closing(Database(tmp_path / "registry.sqlite")) as database:
+        AlertBook(database).put_rule(RULE)
+        AlertBook(database).write([(ALERT, [DELIVERY])], {1: {"places": []}})
+        SqlIncidentBook(database).put_all([INCIDENT], 300)
+        copy_registry(tmp_path / "registry.sqlite", tmp_path / "copy.sqlite")
+    with contextlib.closing(Database(tmp_path / "copy.sqlite")) as copied:
+        book = AlertBook(copied)
+        assert book.list_rules() == [replace(RULE, id=1)]
+        assert [one.id for one in book.list_open()] == [1]
+        assert book.list_deliveries([1])[1][0].channel == "mail"
+        assert book.load_states() == {1: {"places": []}}
+        assert SqlIncidentBook(copied).find(INCIDENT.id).incident.lost_wh == 12.5

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from wattscope.compute.rollups import select_buckets
 from wattscope.core.quantities import QuantityKind
 from wattscope.core.reading import Batch, FloatColumn, Int64Column, Quality
 from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_S
@@ -24,14 +25,15 @@ LEVEL_STEPS = {
     "1h": US_PER_HOUR,
     "1d": US_PER_DAY,
 }
-"""Length of a slot of each level [µs]; a local day stands in the slot of the UTC day in which it
-begins."""
+"""Length of a slot of each level [µs]; a local day stands in the slot of the UTC day in which its
+noon lies."""
 WEATHER = ("irradiance_w_m2", "temperature_c", "module_temperature_c")
 """What sensors of a site tell all its devices."""
 _UNUSABLE = int(Quality.MISSING | Quality.IMPLAUSIBLE)
 _ENOUGH_ROWS = 3
 """Fewer tell no usual distance."""
 _DEFAULT_STEP_US = 15 * US_PER_MINUTE
+_HALF_DAY_US = US_PER_DAY // 2
 _NEVER_US = np.iinfo(np.int64).min
 _MAX_VALUES = 20_000_000
 """Values of one window at most; a longer span is looked at in pieces."""
@@ -226,8 +228,15 @@ class WindowReader:
             at, slot = place[rows.series_id], rows.measured_at_us // step_us - first
             count, value = np.ones(len(at), np.int64), rows.value
         else:
+            if level == "1d":
+                # Local days begin up to a day before or after those of UTC.
+                span_us = span_us[0] - US_PER_DAY, span_us[1] + US_PER_DAY
             found = self._store.roll_up(ids, level, *span_us)
-            at, slot = place[found.series_id], found.bucket_start_us // step_us - first
+            middle_us = found.bucket_start_us + (_HALF_DAY_US if level == "1d" else 0)
+            slot = middle_us // step_us - first
+            inside = (slot >= 0) & (slot < n_slots)
+            found, slot = select_buckets(found, inside), slot[inside]
+            at = place[found.series_id]
             count, value = found.count, np.where(found.count > 0, found.sum, 0.0)
             if is_counter:
                 value = found.last
