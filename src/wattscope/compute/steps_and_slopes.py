@@ -134,6 +134,8 @@ def find_falls(
         if np.isfinite(shares[begin:end]).sum() < min_days:
             continue
         start = _trim(shares, begin, end, noise, min_days)
+        if np.isfinite(shares[start:end]).sum() < min_days:
+            continue
         slope = fit_slope(x[start:end], shares[start:end])
         if slope is None or slope.high >= 0.0:
             continue
