@@ -85,7 +85,9 @@ def find_middles(power_w: Matrix, slot_us: Int64Column, step_us: int) -> tuple[I
     return starts_us, middles + equation_of_time(starts_us)[None]
 
 
-def _is_whole(power_w: Matrix, is_awake: npt.NDArray[np.bool_], step_us: int) -> npt.NDArray[np.bool_]:
+def _is_whole(
+    power_w: Matrix, is_awake: npt.NDArray[np.bool_], step_us: int
+) -> npt.NDArray[np.bool_]:
     """Whether the hour before the first power and the hour after the last one are known."""
     n_slots = power_w.shape[1]
     margin = max(1, US_PER_HOUR // step_us)

@@ -40,9 +40,7 @@ class CopiedDay:
         for row, device in enumerate(window.devices):
             told = {
                 _ANY_DAY + timedelta(days=number): [one[row, start:end] for one in gauges]
-                for number, (start, end) in enumerate(
-                    zip(days.starts.tolist(), ends, strict=True)
-                )
+                for number, (start, end) in enumerate(zip(days.starts.tolist(), ends, strict=True))
             }
             for day in find_copied_days(told):
                 first = int(days.starts[(day - _ANY_DAY).days])
@@ -95,7 +93,8 @@ def _is_lively(day: Sequence[Day]) -> bool:
     """Whether anything tells this day from a constant."""
     if all(len(values) <= 1 for values in day):
         return len(day) > 1 and any(len(values) and np.any(values != 0) for values in day)
-    return any(len(values) > 1 and np.any(values != values[0]) for values in day)
+    known = [values[~np.isnan(values)] for values in day]
+    return any(len(values) > 1 and bool(np.any(values != values[0])) for values in known)
 
 
 def _is_equal(day: Sequence[Day], before: Sequence[Day]) -> bool:

@@ -22,6 +22,8 @@ from wattscope.core.window import Matrix, View, Window
 
 Floats = npt.NDArray[np.float64]
 
+_TINY = 1e-12
+
 
 @dataclass(frozen=True, slots=True)
 class Spike:
@@ -57,6 +59,7 @@ class Spike:
             moves = np.abs(np.diff(values, axis=1, prepend=np.nan))
             moves = np.where(moves > 0.0, moves, np.nan)
             usual = np.fmax(median(moves)[:, None], median_around(moves, self.nearby))
+            usual = np.maximum(usual, _TINY)
             width = (quantile(values, 0.95) - quantile(values, 0.05))[:, None]
             least = np.fmax(self.limit * usual, self.least_share * width)
             is_spike = enough & np.isfinite(values) & (beyond > least)
@@ -82,9 +85,7 @@ class Spike:
         )
 
 
-def _neighbour_range(
-    values: Matrix, reach: int
-) -> tuple[Matrix, Matrix, npt.NDArray[np.bool_]]:
+def _neighbour_range(values: Matrix, reach: int) -> tuple[Matrix, Matrix, npt.NDArray[np.bool_]]:
     """Lowest and highest neighbour of each slot, and whether half of them are known."""
     n_slots = values.shape[1]
     padded = np.pad(values, ((0, 0), (reach, reach)), constant_values=np.nan)
