@@ -6,11 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import ingest, modbus, store
+from benchmarks import detect, ingest, modbus, store
 from benchmarks.rows import print_rows, write_rows
 from tests.servers import ServerMissingError
 
-CASES = {ingest.CASE: ingest.run, modbus.CASE: modbus.run, store.CASE: store.run}
+CASES = {one.CASE: one.run for one in (detect, ingest, modbus, store)}
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Runs the program with one guarantee taken out, to see that the tests notice.
 
-``python mutant.py early_ack|no_look_up|no_receipts run -c … --data … --port …``
+``python mutant.py early_ack|no_look_up|no_receipts|no_outbox_notes run -c … --data … --port …``
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wattscope.cli import main
+from wattscope.core.alerting import Delivery
 from wattscope.core.reading import Batch
 from wattscope.logs.segment_log import SegmentLog
 from wattscope.pipeline.intake import Intake
 from wattscope.ports import LogRecord, RawMessage
+from wattscope.registry.outbox import SqlOutbox
 from wattscope.sources.mqtt import MqttSource
 from wattscope.stores.tail import Judgement, Watermarks
 
@@ -74,7 +76,17 @@ def forget_receipts() -> list[Change]:
     return [Change(Intake, "remember", forget)]
 
 
+def note_no_outcome() -> list[Change]:
+    """Do not note in the outbox that a message was delivered."""
+
+    def forget(_outbox: SqlOutbox, delivery: Delivery) -> Delivery:
+        return delivery
+
+    return [Change(SqlOutbox, "note", forget)]
+
+
 MUTATIONS: dict[str, Callable[[], list[Change]]] = {
+    "no_outbox_notes": note_no_outcome,
     "early_ack": acknowledge_early,
     "no_look_up": look_nothing_up,
     "no_receipts": forget_receipts,

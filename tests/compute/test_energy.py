@@ -164,6 +164,21 @@ def test_panels_below_an_inverter_are_not_counted_again() -> None:
     assert roles.productions == (("p", "production_power_w"), ("i", "energy_production_wh"))
 
 
+def test_panels_at_the_strings_of_an_inverter_that_tells_nothing_are_counted() -> None:
+    string = Device("s", "home", "String", DeviceKind.STRING, parent="i")
+    below = replace(PANEL, parent="s")
+    has = {"p": {"production_power_w"}}
+    assert find_roles([INVERTER, string, below], has).productions == (("p", "production_power_w"),)
+    has["i"] = {"energy_production_wh"}
+    roles = find_roles([INVERTER, string, below], has)
+    assert roles.productions == (("i", "energy_production_wh"),)
+
+
+def test_devices_that_are_above_each_other_end_the_search() -> None:
+    ring = [replace(PANEL, parent="s"), Device("s", "home", "S", DeviceKind.STRING, parent="p")]
+    assert find_roles(ring, {"p": {"dc_power_w"}}).productions == ()
+
+
 def test_meter_of_the_panels_is_production() -> None:
     solar_meter = replace(METER, id="pv", is_production=True)
     roles = find_roles([METER, solar_meter], {"m": BOTH_WAYS, "pv": {"energy_production_wh"}})

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from wattscope.core.time_grid import US_PER_MINUTE, load_zone, local_to_us
+from wattscope.core.time_grid import US_PER_MINUTE, load_zone, local_to_us, to_us
 from wattscope.core.topology import Device, DeviceKind, Site
 from wattscope.core.window import Window
 
 ZONE = "-07:00"
+SITE = Site("nrel", "NREL", ZONE, latitude=39.74, longitude=-105.18)
+INVERTER = Device("inverter", "nrel", "Inverter", DeviceKind.INVERTER)
 STEP_US = 15 * US_PER_MINUTE
 
 
@@ -43,6 +45,17 @@ def read_roof(folder: Path) -> Window:
     )
 
 
+def read_power(path: Path, step_us: int) -> Window:
+    """Power of one inverter alone [W], as column after its instants; gaps are unknown."""
+    with gzip.open(path, "rt", newline="", encoding="utf-8") as file:
+        _, *rows = (row for row in csv.reader(file) if len(row) > 1)
+    at = np.array([to_us(datetime.fromisoformat(row[0])) for row in rows], np.int64)
+    power = np.full((1, int((at[-1] - at[0]) // step_us) + 1), np.nan)
+    power[0, (at - at[0]) // step_us] = [float(row[1] or "nan") for row in rows]
+    slot_us = at[0] + step_us * np.arange(power.shape[1], dtype=np.int64)
+    return Window(SITE, (INVERTER,), slot_us, step_us, {"active_power_w": power})
+
+
 def _read(
     path: Path, values: dict[str, tuple[int, float]], weather: dict[str, tuple[int, float]]
 ) -> Window:
@@ -54,10 +67,9 @@ def _read(
     def column(place: int, factor: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         return np.array([float(row[place] or "nan") for row in rows]) * factor
 
-    site = Site("nrel", "NREL", ZONE, latitude=39.74, longitude=-105.18)
     return Window(
-        site,
-        (Device("inverter", "nrel", "Inverter", DeviceKind.INVERTER),),
+        SITE,
+        (INVERTER,),
         slot_us,
         STEP_US,
         {name: column(*where)[None] for name, where in values.items()},

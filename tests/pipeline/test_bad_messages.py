@@ -22,7 +22,7 @@ from tests.pipeline.ways import (
     panel_text,
     raw,
 )
-from wattscope.core.time_grid import US_PER_DAY, US_PER_MINUTE, US_PER_S
+from wattscope.core.time_grid import US_PER_DAY, US_PER_MINUTE, US_PER_S, format_utc
 from wattscope.ports import RawMessage
 
 PANEL = "sensors/p1/readings"
@@ -83,6 +83,7 @@ ASIDE: list[tuple[str, str, Sequence[RawMessage]]] = [
     ("18 us for s", "bad_time", [panel(timestamp=NOW)]),
     # More than 2^53 of them, so row 7 comes first.
     ("18 ns for s", "range", [panel(timestamp=NOW * 1000)]),
+    ("20 beyond a profile's range", "range", [panel(temperature_celsius=900.0)]),
     ("nobody's topic", "unknown_format", [raw("who/knows", "1")]),
 ]
 
@@ -301,15 +302,18 @@ def test_19_counter_that_falls_never_gives_negative_energy(
 
 
 def test_20_value_outside_physical_limits_is_flagged_and_left_out_of_sums(way: Way) -> None:
+    topic, names = "energy/meters/m1", ("power", "voltage", "current", "energy")
+    sound = {"meter_id": "m1", "timestamp": format_utc(NOW), **dict.fromkeys(names, 1.0)}
+    earlier = sound | {"timestamp": format_utc(NOW - US_PER_S)}
     between_neighbours(
-        way, panel(temperature_celsius=900.0), panel(ago_us=US_PER_S, temperature_celsius=40.0)
+        way,
+        raw(topic, json.dumps(sound | {"frequency": 900.0})),
+        raw(topic, json.dumps(earlier | {"frequency": 50.0})),
     )
     [row] = [row for row in way.stored() if row[2] == 900.0]
-    assert row == ("p1", "temperature_c", 900.0, "implausible")
-    means = way.store.query(
-        "SELECT count, mean FROM rollup_1d WHERE device = 'p1' AND quantity = 'temperature_c'"
-    )
-    assert means.rows == [(1, 40.0)]
+    assert row == ("m1", "frequency_hz", 900.0, "implausible")
+    means = way.store.query("SELECT count, mean FROM rollup_1d WHERE quantity = 'frequency_hz'")
+    assert means.rows == [(1, 50.0)]
 
 
 def test_20_register_that_jumps_a_thousandfold_and_back_counts_nothing(way: Way) -> None:

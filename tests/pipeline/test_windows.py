@@ -175,3 +175,16 @@ def test_a_minute_that_was_under_way_is_not_believed(plant: Plant) -> None:
     mistaken = WindowReader(plant.store, plant.names, plant.live, blind)
     found = mistaken.read(group, "native", T0, T0 + US_PER_MINUTE)
     assert found.values[POWER].tolist() == [[400.0]]
+
+
+def test_days_are_local_ones_each_in_its_slot(plant: Plant) -> None:
+    """Berlin, over the change to summer time: midnight is 23:00 or 22:00 UTC of the day before."""
+    first_us = 1_711_584_000_000_000
+    hours = [first_us + at * US_PER_HOUR for at in range(24 * 6)]
+    local_day = [(at + 1 + (at >= 73)) // 24 for at in range(24 * 6)]
+    plant.take("inv", POWER, hours, [float(day) for day in local_day])
+    reader = WindowReader(plant.store, plant.names, plant.live)
+    [group] = reader.list_groups(["inv"])
+    window = reader.read(group, "1d", first_us, first_us + 6 * 24 * US_PER_HOUR)
+    assert window.values[POWER].tolist() == [[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]]
+    assert window.slot_us[0] == first_us

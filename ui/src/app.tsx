@@ -7,14 +7,19 @@ import { DevicesPage } from "./devices/DevicesPage";
 import { HealthPage } from "./health/HealthPage";
 import { HeatPumpPage } from "./heatpump/HeatPumpPage";
 import { HomePage } from "./home/HomePage";
+import { IncidentDrawer } from "./incidents/IncidentDrawer";
 import { Link } from "./parts/Link";
+import { later } from "./parts/later";
 import { PlantPage } from "./plant/PlantPage";
-import { recipeEntries, SITE_ENTRIES } from "./shell/entries";
+import { recipeEntries, shownPath, SITE_ENTRIES } from "./shell/entries";
 import { Keys } from "./shell/Keys";
 import { PageHead } from "./shell/PageHead";
 import { Rail } from "./shell/Rail";
+import { SolarPage } from "./solar/SolarPage";
 import { sites } from "./state/catalogue";
-import { navigate, path } from "./state/route";
+import { decoded, navigate, openedIncident, path } from "./state/route";
+
+const AlertsPage = later(async () => (await import("./alerts/AlertsPage")).AlertsPage, 240);
 
 export function App() {
   useHomeAddress();
@@ -27,6 +32,7 @@ export function App() {
       <main id="content" tabIndex={-1}>
         <Page />
       </main>
+      <IncidentDrawer />
       <Keys />
     </>
   );
@@ -42,8 +48,8 @@ function useHomeAddress(): void {
 }
 
 function Page() {
-  const at = path.value.replace(/\/+$/, "") || "/";
-  const title = titleFor(at);
+  const at = shownPath.value.replace(/\/+$/, "") || "/";
+  const title = openedIncident.value === null ? titleFor(at) : "Incident";
   useEffect(() => {
     document.title = `${title} · Wattscope`;
   }, [title]);
@@ -53,12 +59,16 @@ function Page() {
   switch (at) {
     case "/home":
       return <HomePage />;
+    case "/solar":
+      return <SolarPage />;
     case "/heatpump":
       return <HeatPumpPage />;
     case "/plant":
       return <PlantPage />;
     case "/devices":
       return <DevicesPage />;
+    case "/alerts":
+      return <AlertsPage />;
     case "/health":
       return <HealthPage />;
     case "/":
@@ -66,14 +76,6 @@ function Page() {
       return sites.value === null ? <PageHead title="Wattscope" /> : <DevicesPage />;
     default:
       return <NoPage />;
-  }
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
   }
 }
 

@@ -9,6 +9,8 @@ import "./styles/home.css";
 import "./styles/devices.css";
 import "./styles/health.css";
 import "./styles/machine.css";
+import "./styles/solar.css";
+import "./styles/alerts.css";
 import "./styles/narrow.css";
 
 import { render } from "preact";

@@ -123,6 +123,7 @@ def build_router(profiles: Sequence[Profile], time_zone: str) -> TopicRouter:
                 kind=profile.kind,
                 interval_s=profile.interval_s,
                 rollover_wh=profile.rollover_wh,
+                ranges=profile.ranges,
             )
             for profile in profiles
             for pattern in profile.topics
@@ -201,8 +202,12 @@ def _follow_with(storage: Storage, router: FleetRouter, binder: Binder) -> Calla
 def _make_intake(
     settings: Settings, source: SourceSettings, storage: Storage, router: Router
 ) -> tuple[Intake, Binder]:
+    site = settings.site
     rules = BindingRules(
-        settings.site.id, settings.ingest.register_devices, settings.ingest.max_series
+        site.id,
+        settings.ingest.register_devices,
+        settings.ingest.max_series,
+        (site.latitude, site.longitude),
     )
     binder = Binder(storage.registry, rules, _announce_device)
     return Intake(source.name, router, binder, storage.tally, now_us), binder

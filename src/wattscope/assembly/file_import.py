@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import numpy as np
 
 from wattscope.assembly.storage import Storage, now_us
 from wattscope.compute.files.column_map import ColumnMap, parse_column_map
-from wattscope.compute.files.csv_table import RowGroup, decode_rows
+from wattscope.compute.files.csv_table import RowGroup, decode_rows, has_columns
 from wattscope.compute.files.green_button import FeedMap, decode_feed, parse_feed_map
 from wattscope.compute.files.line_map import LineMap, decode_lines, parse_line_map
 from wattscope.compute.files.line_protocol import BadLine
@@ -75,15 +76,61 @@ def read_mapping(name: str, library: ProfileLibrary) -> Mapping:
     )
 
 
+def find_profile(path: Path, library: ProfileLibrary) -> str | None:
+    """The profile whose columns a table has, all of them: the one with most of them.
+
+    Args:
+        path: The file, perhaps packed.
+        library: Profiles to choose from.
+
+    Returns:
+        Its name; None where none fits, or several alike.
+
+    Raises:
+        UnreadableFileError: The file cannot be opened or unpacked.
+    """
+    with contextlib.closing(open_bodies(path, lambda _: None)) as bodies:
+        body = next(bodies, None)
+        first = b"" if body is None else next(body.blocks, b"")
+    line = first.partition(b"\n")[0].rstrip(b"\r").decode(errors="replace")
+    fits = sorted(
+        (len(column_map.file_columns), name)
+        for name, column_map in _list_column_maps(library)
+        if column_map.file_columns and has_columns(line, column_map)
+    )
+    if not fits or [n for n, _ in fits].count(fits[-1][0]) > 1:
+        return None
+    return fits[-1][1]
+
+
+def _list_column_maps(library: ProfileLibrary) -> Iterator[tuple[str, ColumnMap]]:
+    """The profiles of tables with a header; one that is wrong fits nothing."""
+    for name in library.names():
+        with contextlib.suppress(SettingsError):
+            table = library.read(name)
+            if table.get("decoder") == "csv_table":
+                column_map = parse_column_map(table)
+                if column_map.has_header and not column_map.skip_lines:
+                    yield name, column_map
+
+
 class FileImport:
     """Imports files into an open storage."""
 
-    def __init__(self, storage: Storage, mapping: Mapping, site: str, time_zone: str) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        mapping: Mapping,
+        site: str,
+        time_zone: str,
+        summary: ImportSummary | None = None,
+    ) -> None:
+        """``summary``: one to go on with."""
         self._storage = storage
         self._mapping = mapping
         self._site = site
         self._time_zone = time_zone
-        self.summary = ImportSummary()
+        self.summary = summary or ImportSummary()
         if isinstance(mapping, ColumnMap):
             self._register(mapping)
 
@@ -147,7 +194,10 @@ class FileImport:
 
     def _ensure_device(self, key: str) -> None:
         if self._storage.registry.find_device(key) is None:
-            self._storage.registry.put_device(Device(key, self._site, key, DeviceKind.METER))
+            device = Device(key, self._site, key, DeviceKind.METER)
+            if isinstance(self._mapping, ColumnMap):
+                device = self._mapping.describe_device(key, self._site)
+            self._storage.registry.put_device(device)
 
     def _take_lines(self, body: FileBody, mapping: LineMap) -> None:
         aside: list[Quarantined] = []

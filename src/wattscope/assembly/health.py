@@ -40,6 +40,9 @@ def build_services(program: Program, *, allowed_hosts: tuple[str, ...]) -> Servi
         meters=None if program.meters is None else BookDesk(program.meters),
         commission=None if program.meters is None else Commission(program.meters, open_wire),
         screen=build_screen(program.settings),
+        fleet=None if program.watcher is None else program.watcher.board,
+        energy_price=program.settings.site.energy_price,
+        alerts=program.alerts,
     )
 
 
@@ -72,6 +75,7 @@ def describe_health(program: Program) -> dict[str, Any]:
             "messages": tally.messages,
             "quarantined_by_code": dict(tally.quarantined_by_code),
         },
+        "detection": None if program.watcher is None else program.watcher.describe(),
         "quarantine": {"total": sum(by_code.values()), "by_code": by_code},
         "registry": {"damages": list(storage.database.damages)},
         "disk": _describe_disk(storage) | {"data_bytes": storage.log.size_bytes + store["bytes"]},

@@ -11,7 +11,9 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from wattscope.assembly.alerting import AlertDesk
 from wattscope.assembly.background import build_upkeep
+from wattscope.assembly.detection import Watcher
 from wattscope.assembly.feeds import build_feed
 from wattscope.assembly.meter_fleet import build_fleet_source, find_modbus_source
 from wattscope.assembly.storage import Storage, now_us
@@ -40,6 +42,12 @@ class Program:
         self.feeds = [
             build_feed(settings, one, storage, library, self.meters) for one in settings.sources
         ]
+        self.alerts = AlertDesk(settings, storage)
+        """Rules, incidents, and the channels on which alerts are told."""
+        self.watcher: Watcher | None = None
+        """Looks for faults; None where the settings say that nothing does."""
+        if settings.detect.enabled:
+            self.watcher = Watcher(settings, storage, self.alerts.take_incidents)
         self.broker: EmbeddedBroker | None = None
         if settings.broker.embedded:
             self.broker = EmbeddedBroker(
@@ -65,9 +73,16 @@ class Program:
             running += [
                 stages.create_task(one) for one in build_upkeep(self.settings, self.storage)
             ]
+            if self.watcher is not None:
+                running.append(stages.create_task(keep_running("detect", self.watcher.run)))
+                train = self.watcher.train_regularly
+                running.append(stages.create_task(keep_running("train", train)))
+            for name, work in (("alerts", self.alerts.watch), ("notify", self.alerts.deliver)):
+                running.append(stages.create_task(keep_running(name, work)))
             try:
                 await serve()
             finally:
+                await self.alerts.end()
                 for task in running:
                     task.cancel()
                 for feed in self.feeds:

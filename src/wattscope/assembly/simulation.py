@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from wattscope.assembly.storage import build_site, list_known_devices
 from wattscope.broker import find_free_port, is_port_taken
 from wattscope.compute.modbus.map_file import is_register_map, parse_register_map
 from wattscope.core.errors import SettingsError
@@ -16,7 +17,7 @@ from wattscope.core.registers import RegisterMap
 from wattscope.core.topology import DeviceKind
 from wattscope.plugins import PLUGINS, load_plugin
 from wattscope.registry.profile_library import ProfileLibrary
-from wattscope.settings import MeterSettings, Settings
+from wattscope.settings import MeterSettings, Settings, find_array_faults
 from wattscope.simulate.simulator import Plan, ServedMeter, Simulator
 
 SUNSPEC: Final = "sunspec"
@@ -52,8 +53,32 @@ def build_simulator(
     simulate = load_plugin("simulator", recipe)
     table = {**settings.simulate, **(changes or {})}
     meters = [serve_meter(meter, library) for meter in settings.meters if meter.host in _LOCAL]
-    simulator: Simulator = simulate(Plan(table, settings.site.time_zone, meters, interval_s))
+    plan = Plan(
+        table,
+        settings.site.time_zone,
+        meters,
+        interval_s,
+        build_site(settings),
+        list_known_devices(settings),
+    )
+    simulator: Simulator = simulate(plan)
     return simulator
+
+
+def change_panels(settings: Settings, count: int) -> Settings:
+    """Settings with so many panels, all as those of the first array.
+
+    Raises:
+        SettingsError: There is no array, or so many panels cannot be.
+    """
+    if not settings.arrays:
+        raise SettingsError(["this recipe has no panels; --panels is for solar"])
+    array = msgspec.structs.replace(settings.arrays[0], count=count)
+    changed = msgspec.structs.replace(settings, arrays=(array,))
+    faults = find_array_faults(changed)
+    if faults:
+        raise SettingsError(faults)
+    return changed
 
 
 def serve_meter(meter: MeterSettings, library: ProfileLibrary) -> ServedMeter:

@@ -178,12 +178,15 @@ def _open_store(
 
 
 def _register_known(registry: SqlRegistry, settings: Settings) -> None:
-    site = settings.site
-    registry.put_site(
-        Site(site.id, site.name, site.time_zone, site.currency, site.latitude, site.longitude)
-    )
+    registry.put_site(build_site(settings))
     known = list_known_devices(settings)
     registry.put_devices([(_keep_place(one, registry.find_device(one.id)), ()) for one in known])
+
+
+def build_site(settings: Settings) -> Site:
+    """The site of the settings."""
+    site = settings.site
+    return Site(site.id, site.name, site.time_zone, site.currency, site.latitude, site.longitude)
 
 
 def list_known_devices(settings: Settings) -> list[Device]:
@@ -221,11 +224,15 @@ def _build_device(settings: DeviceSettings, site: str) -> Device:
 
 def _device_table(registry: SqlRegistry) -> Table:
     columns = ("id", "site", "name", "kind", "parent", "rating_w", "interval_s")
+    places = ("tilt_deg", "azimuth_deg", "latitude", "longitude")
     rows = [
-        (one.id, one.site, one.name, one.kind.value, one.parent, one.rating_w, one.interval_s)
+        (
+            *(one.id, one.site, one.name, one.kind.value, one.parent, one.rating_w, one.interval_s),
+            *(getattr(one, name) for name in places),
+        )
         for one in registry.list_devices()
     ]
-    return Table(columns, list(rows))
+    return Table(columns + places, list(rows))
 
 
 def _register_table(registry: SqlRegistry) -> Table:

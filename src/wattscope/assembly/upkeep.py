@@ -13,6 +13,7 @@ from wattscope.core.reading import Batch
 from wattscope.core.topology import Device, Series, Site
 from wattscope.logs.segment_reader import Damage, DamageKind, first_offset_of, read_segments
 from wattscope.registry.database import Database
+from wattscope.registry.model_shelf import ModelShelf
 from wattscope.registry.sql_registry import SqlRegistry
 from wattscope.settings import CHUNK_INTERVALS, Settings
 from wattscope.stores.catalogue import SeriesNames
@@ -52,6 +53,8 @@ def verify_folder(
             is_full=is_full,
             on_progress=lambda done, total: on_progress(Progress("chunks", done, total)),
         )
+    for refused in ModelShelf(data).read_all()[1]:
+        yield Finding(Severity.DAMAGE, refused.reason, refused.file, 0, refused.advice)
 
 
 def _check_registry(path: Path) -> Iterator[Finding]:

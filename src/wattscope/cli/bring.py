@@ -9,7 +9,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from wattscope.assembly.file_import import FileImport, ImportSummary, read_mapping
+from wattscope.assembly.file_import import (
+    FileImport,
+    ImportSummary,
+    Mapping,
+    find_profile,
+    read_mapping,
+)
 from wattscope.assembly.replay import replay_quarantine
 from wattscope.assembly.storage import open_storage
 from wattscope.cli.options import (
@@ -23,6 +29,9 @@ from wattscope.cli.options import (
 from wattscope.compute.files.column_map import ColumnMap
 from wattscope.compute.files.map_option import parse_map_option
 from wattscope.core.errors import SettingsError
+from wattscope.registry.profile_library import ProfileLibrary
+
+_ANY_TABLE = "generic-csv"
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -34,8 +43,12 @@ def add_commands(app: typer.Typer) -> None:
 def import_files(
     paths: Annotated[list[Path], typer.Argument(help="Files: plain, .gz or .zip.")],
     profile: Annotated[
-        str, typer.Option(help="What the columns mean: a file in profiles/.")
-    ] = "generic-csv",
+        str | None,
+        typer.Option(
+            help="What the columns mean: a file in profiles/; left out, the header tells, "
+            "else generic-csv."
+        ),
+    ] = None,
     map_: Annotated[
         str | None,
         typer.Option(
@@ -48,16 +61,12 @@ def import_files(
     """Import history from files; importing the same again changes nothing."""
     configure_logging()
     settings = read_settings(settings_file)
-    mapping = read_mapping(profile, find_profiles(settings_file))
-    if map_ is not None:
-        if not isinstance(mapping, ColumnMap):
-            raise SettingsError(["--map goes with CSV profiles only"])
-        mapping = parse_map_option(map_, mapping)
     missing = [path for path in paths if not path.is_file()]
     if missing:
         raise SettingsError([f"file {path} does not exist" for path in missing])
+    mappings = _choose_mappings(paths, profile, map_, find_profiles(settings_file))
+    site, summary = settings.site, ImportSummary()
     with open_storage(settings, data) as storage:
-        work = FileImport(storage, mapping, settings.site.id, settings.site.time_zone)
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -65,11 +74,34 @@ def import_files(
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            for path in paths:
+            for path, mapping in zip(paths, mappings, strict=True):
+                work = FileImport(storage, mapping, site.id, site.time_zone, summary)
                 bar = progress.add_task(path.name, total=path.stat().st_size)
                 work.take(path, lambda n_bytes, bar=bar: progress.update(bar, completed=n_bytes))  # type: ignore[misc]  # the default binds the loop's bar
         storage.persist.flush()
-    _print_summary(work.summary)
+    _print_summary(summary)
+
+
+def _choose_mappings(
+    paths: list[Path], profile: str | None, words: str | None, library: ProfileLibrary
+) -> list[Mapping]:
+    """What the columns of each file mean: as was told, else as its header tells.
+
+    Raises:
+        SettingsError: No such profile, or words that cannot be understood.
+    """
+    if words is not None:
+        base = read_mapping(profile or _ANY_TABLE, library)
+        if not isinstance(base, ColumnMap):
+            raise SettingsError(["--map goes with CSV profiles only"])
+        return [parse_map_option(words, base)] * len(paths)
+    mappings = []
+    for path in paths:
+        name = profile or find_profile(path, library) or _ANY_TABLE
+        if profile is None and name != _ANY_TABLE:
+            typer.echo(f"{path.name}: read by profile {name}, whose columns it has")
+        mappings.append(read_mapping(name, library))
+    return mappings
 
 
 def _print_summary(summary: ImportSummary) -> None:

@@ -28,9 +28,11 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "commission": ("devices", "registers"),
     "report": ("report",),
     "explain": ("explain",),
+    "detect": ("detect",),
     "keep": ("backup", "restore", "export"),
     "check": ("check", "doctor"),
     "mend": ("verify", "repair"),
+    "train": ("train",),
 }
 """Modules of this package to the commands that they bring, in the order of the help."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -18,6 +19,8 @@ from wattscope.settings import Settings, load_settings, parse_settings
 
 DEFAULT_DATA = "wattscope-data"
 DEFAULT_SETTINGS = Path("wattscope.toml")
+_LENGTH = re.compile(r"(\d+)([dhm])")
+_SECONDS = {"d": 86_400, "h": 3600, "m": 60}
 
 DataOption = Annotated[
     Path, typer.Option("--data", help="Data folder.", envvar="WATTSCOPE_DATA", show_default=True)
@@ -64,6 +67,21 @@ def read_recipe(name: str) -> Settings:
     if name not in known:
         raise SettingsError([f"recipe {name!r} does not exist yet; there is {', '.join(known)}"])
     return parse_settings(folder.joinpath(f"{name}.toml").read_text(), where=f"recipe {name}")
+
+
+def parse_length(text: str) -> int:
+    """Seconds of a length such as ``14d``, ``6h`` or ``30m``.
+
+    Raises:
+        SettingsError: Not such a length.
+
+    >>> parse_length("2h")
+    7200
+    """
+    match = _LENGTH.fullmatch(text)
+    if match is None:
+        raise SettingsError([f"length {text!r} is not understood; write 14d, 6h or 30m"])
+    return int(match[1]) * _SECONDS[match[2]]
 
 
 def configure_logging() -> None:

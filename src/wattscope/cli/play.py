@@ -17,9 +17,15 @@ from typing import Annotated
 import typer
 
 from wattscope.assembly.history import fill_history, register_meters
-from wattscope.assembly.simulation import build_simulator, move_meter_ports
-from wattscope.assembly.storage import open_storage
-from wattscope.cli.options import DEFAULT_DATA, DataOption, configure_logging, read_recipe
+from wattscope.assembly.simulation import build_simulator, change_panels, move_meter_ports
+from wattscope.assembly.storage import now_us, open_storage
+from wattscope.cli.options import (
+    DEFAULT_DATA,
+    DataOption,
+    configure_logging,
+    parse_length,
+    read_recipe,
+)
 from wattscope.cli.virtual import (
     BaudOption,
     CopiesOption,
@@ -36,14 +42,18 @@ from wattscope.cli.virtual import (
     VirtualChoice,
 )
 from wattscope.core.errors import SettingsError
+from wattscope.core.time_grid import US_PER_S
 from wattscope.registry.profile_library import ProfileLibrary
 from wattscope.settings import Settings
 from wattscope.simulate.modbus_bank import Gaps
 from wattscope.simulate.simulator import Simulator, Surroundings
 from wattscope.simulate.site_simulators import ModbusSimulator
+from wattscope.simulate.solar_simulator import SolarSimulator
 
-_LENGTH = re.compile(r"(\d+)([dhm])")
-_SECONDS = {"d": 86_400, "h": 3600, "m": 60}
+TRUTH_FILE = "simulated-faults.csv"
+"""What was wrong in a simulated past, within its data folder."""
+_TRUTH_AHEAD_S = 30 * 86_400
+"""For how long the faults to come are written [s]."""
 _MOVED = re.compile(r"(\d{1,5})=(\d{1,5})")
 
 
@@ -53,8 +63,10 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def simulate(
-    recipe: Annotated[str, typer.Argument(help="home, modbus or heatpump")] = "home",
-    url: Annotated[str, typer.Option(help="home: broker to publish to.")] = "mqtt://127.0.0.1:1883",
+    recipe: Annotated[str, typer.Argument(help="home, solar, modbus or heatpump")] = "home",
+    url: Annotated[
+        str, typer.Option(help="home, solar: broker to publish to.")
+    ] = "mqtt://127.0.0.1:1883",
     count: Annotated[int | None, typer.Option(min=1, help="Stop after so many instants.")] = None,
     interval: Annotated[float | None, typer.Option(help="Seconds between instants.")] = None,
     seed: Annotated[int | None, typer.Option(help="Another number, another site.")] = None,
@@ -62,6 +74,10 @@ def simulate(
         str | None, typer.Option(help="Fill --data with a past, such as 14d, instead.")
     ] = None,
     data: DataOption = Path(DEFAULT_DATA),
+    panels: Annotated[int | None, typer.Option(help="solar: how many panels.")] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="solar: file for the simulated faults, as CSV.")
+    ] = None,
     profile: ProfileOption = None,
     host: MeterHostOption = "127.0.0.1",
     port: MeterPortOption = 5020,
@@ -84,6 +100,8 @@ def simulate(
     """Play a recipe's devices: publish what they would, or serve them as Modbus meters."""
     configure_logging()
     settings = move_meter_ports(read_recipe(recipe), parse_moves(moved or ()))
+    if panels is not None:
+        settings = change_panels(settings, panels)
     choice = VirtualChoice(
         tuple(profile or ()),
         host,
@@ -107,8 +125,12 @@ def simulate(
         with open_storage(settings, data) as storage:
             register_meters(storage, settings, data, ProfileLibrary())
             n_values = fill_history(storage, simulator, history_s)
+        if isinstance(simulator, SolarSimulator):
+            _write_truth(simulator, truth or data / TRUTH_FILE, -history_s)
         typer.echo(f"{n_values} values written to {data}")
         return
+    if truth is not None and isinstance(simulator, SolarSimulator):
+        _write_truth(simulator, truth, _TRUTH_AHEAD_S)
     playing = simulator.run(Surroundings(url, typer.echo, count))
     words = asyncio.run(_with_parent(playing) if with_parent else playing)
     typer.echo(words)
@@ -126,7 +148,9 @@ def _build(
     if choice.profiles and recipe == "modbus":
         simulator: Simulator = choice.build(ProfileLibrary())
     else:
-        changes = {} if seed is None else {"seed": seed}
+        changes: dict[str, object] = {} if seed is None else {"seed": seed}
+        if choice.faults and settings.arrays:
+            changes["faults"] = [*settings.simulate.get("faults", ()), *choice.faults]
         simulator = build_simulator(
             recipe, settings, ProfileLibrary(), changes=changes, interval_s=interval
         )
@@ -135,11 +159,27 @@ def _build(
         simulator.interval_s = interval or simulator.interval_s
         if choice.profiles and recipe != "modbus":
             raise SettingsError([f"recipe {recipe} has its own meters; --profile is for modbus"])
-    elif choice.is_told:
+    elif choice.is_told or (choice.faults and not isinstance(simulator, SolarSimulator)):
         raise SettingsError(
             [f"recipe {recipe} publishes over MQTT; options of meters are for modbus and heatpump"]
         )
     return simulator
+
+
+def _write_truth(simulator: SolarSimulator, path: Path, length_s: int) -> None:
+    """Write what is wrong from now on for so many seconds; a negative length is the past.
+
+    Raises:
+        SettingsError: The file cannot be written.
+    """
+    around_us = now_us()
+    start_us, end_us = sorted((around_us, around_us + length_s * US_PER_S))
+    try:
+        path.write_text(simulator.tell_truth(start_us, end_us), encoding="utf-8")
+    except OSError as fault:
+        raise SettingsError(
+            [f"--truth: {path} cannot be written ({fault.strerror}); name another file"]
+        ) from fault
 
 
 async def _with_parent(playing: Coroutine[None, None, str]) -> str:
@@ -152,21 +192,6 @@ async def _with_parent(playing: Coroutine[None, None, str]) -> str:
     with contextlib.suppress(asyncio.CancelledError):
         return await task
     return "ended with the process that started it"
-
-
-def parse_length(text: str) -> int:
-    """Seconds of a length such as ``14d``, ``6h`` or ``30m``.
-
-    Raises:
-        SettingsError: Not such a length.
-
-    >>> parse_length("2h")
-    7200
-    """
-    match = _LENGTH.fullmatch(text)
-    if match is None:
-        raise SettingsError([f"length {text!r} is not understood; write 14d, 6h or 30m"])
-    return int(match[1]) * _SECONDS[match[2]]
 
 
 def parse_moves(words: Sequence[str]) -> dict[int, int]:

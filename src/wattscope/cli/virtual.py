@@ -42,7 +42,11 @@ SerialOption = Annotated[
 ]
 FaultOption = Annotated[
     list[str] | None,
-    _option("--fault", text="Misbehave: NAME or NAME:RATE; any and told stand for mixtures."),
+    _option(
+        "--fault",
+        text="Misbehave: NAME or NAME:RATE; any and told stand for mixtures. "
+        "solar: KIND:PANEL, KIND:PANEL:START or KIND:PANEL:START:END.",
+    ),
 ]
 GapsOption = Annotated[
     Gaps, _option("--gaps", text="What is read between registers: zero, or a refusal.")
@@ -77,7 +81,7 @@ class VirtualChoice:
     @property
     def is_told(self) -> bool:
         """Whether anything of a meter was told, so that a recipe over MQTT cannot be meant."""
-        return bool(self.profiles or self.faults or self.serial or self.baud)
+        return bool(self.profiles or self.serial or self.baud)
 
     def build(self, library: ProfileLibrary) -> ModbusSimulator:
         """Meters of the profiles, instead of a recipe's.

@@ -36,7 +36,7 @@ _BLOCK_US = 30 * US_PER_MINUTE
 class ClearDayOptions:
     """What counts as clear."""
 
-    max_detour: float = 1.15
+    max_detour: float = 1.08
     """The way up and down over twice the peak; 1 is a perfect day."""
     min_energy: float = 0.8
     """Least energy, as a share of the best day within ``reach`` days."""

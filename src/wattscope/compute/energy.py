@@ -42,23 +42,40 @@ class Roles:
 def find_roles(devices: Sequence[Device], quantities: dict[str, set[str]]) -> Roles:
     """The best series for each role: registers before integrated power.
 
-    Sub-meters and plugs are below a meter and count nowhere; panels below an inverter neither.
+    Sub-meters and plugs are below a meter and count nowhere; panels below an inverter neither, at
+    strings or not, unless the inverter tells nothing.
 
     Args:
         devices: Devices of one site.
         quantities: Names of the quantities that each device has.
     """
     imports, exports, productions = [], [], []
-    producers = {one.id for one in devices if _is_producer(one)}
+    above = {one.id: one.parent for one in devices}
+    told = {
+        one.id
+        for one in devices
+        if _is_producer(one) and _first(one.id, _PRODUCTIONS, quantities.get(one.id, set()))
+    }
     for device in devices:
         has = quantities.get(device.id, set())
         if _is_producer(device):
-            if device.parent not in producers:
+            if not _is_below(device.parent, told, above):
                 productions += _first(device.id, _PRODUCTIONS, has)
         elif device.kind is DeviceKind.METER and device.parent is None:
             imports += _first(device.id, _IMPORTS, has)
             exports += _first(device.id, _EXPORTS, has)
     return Roles(tuple(imports), tuple(exports), tuple(productions))
+
+
+def _is_below(device: str | None, wanted: set[str], above: dict[str, str | None]) -> bool:
+    """Whether one of some devices is this one or above it; a ring of parents ends."""
+    seen: set[str] = set()
+    while device is not None and device not in seen:
+        if device in wanted:
+            return True
+        seen.add(device)
+        device = above.get(device)
+    return False
 
 
 def _is_producer(device: Device) -> bool:

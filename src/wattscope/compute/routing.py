@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from wattscope.compute.decode.profile import topic_matches
@@ -33,6 +33,8 @@ class TopicRoute:
     """Expected time between readings of such a device [s]."""
     rollover_wh: float | None = None
     """At what its registers of energy begin again at zero [Wh]."""
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Lowest and highest value of a quantity that is taken [base unit]."""
 
 
 class Router(Protocol):

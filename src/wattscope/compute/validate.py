@@ -17,6 +17,19 @@ def find_future(t: npt.NDArray[np.int64], now_us: int) -> npt.NDArray[np.bool_]:
     return t > now_us + MAX_FUTURE_US
 
 
+def find_out_of_range(
+    value: npt.NDArray[np.float64],
+    low: npt.NDArray[np.float64],
+    high: npt.NDArray[np.float64],
+) -> npt.NDArray[np.bool_]:
+    """Values beyond ``[low, high]``, which no sensor of the kind can mean; never NaN.
+
+    >>> find_out_of_range(np.array([1.0, 9.0, np.nan]), np.zeros(3), np.full(3, 5.0)).tolist()
+    [False, True, False]
+    """
+    return (value < low) | (value > high)
+
+
 def grade_values(
     value: npt.NDArray[np.float64],
     low: npt.NDArray[np.float64],

@@ -99,3 +99,68 @@ class Alert:
     """What was measured [base unit]; NaN where there is none."""
     silenced_until_us: int = 0
     """While it is silenced [µs]."""
+
+
+class AlertEvent(Enum):
+    """What a channel is told of an alert."""
+
+    RAISED = "raised"
+    REMINDED = "reminded"
+    """The time of silence is over, and it still holds."""
+    CLEARED = "cleared"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A message about an alert, as it was when it came to be told."""
+
+    id: str
+    """The same whenever this message is sent again: by it a receiver knows a repeat."""
+    event: AlertEvent
+    alert: int
+    rule: str
+    """Name of the rule."""
+    site: str
+    """Name of the site."""
+    device: str
+    device_name: str
+    severity: Severity
+    title: str
+    detail: str
+    at_us: int
+    """When it happened [µs since 1970, UTC]."""
+    time_zone: str
+    """Of the site; for words to a person."""
+    value: float | None = None
+    """What was measured [base unit]; None where there is none."""
+    recommendation: str = ""
+
+
+class DeliveryState(Enum):
+    """How far a message has come."""
+
+    WAITING = "waiting"
+    """To be sent, perhaps again."""
+    SENDING = "sending"
+    """It was given to the channel, and no outcome is noted yet."""
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    """It was tried for days, and is not tried any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message to one channel, and what became of it."""
+
+    notice: Notice
+    channel: str
+    state: DeliveryState
+    created_at_us: int
+    """[µs since 1970, UTC]"""
+    due_at_us: int
+    """Not to be tried before [µs]."""
+    attempts: int = 0
+    """How often it was given to the channel."""
+    last_error: str | None = None
+    """Why the last attempt failed, in words and without secrets."""
+    delivered_at_us: int | None = None

@@ -7,6 +7,7 @@
     ├── PermanentError       trying again cannot help
     │   ├── StorageError     a file of the data folder is not what it must be
     │   ├── UnknownNameError a site, device, quantity or profile that does not exist
+    │   ├── NoticeRefusedError  a receiver of alerts does not take this message
     │   └── QueryError       a question that cannot be answered as asked
     │       └── RowError     a row of the meter book that cannot be meant
     └── TransientError       trying again later may help (a broker is away)
@@ -57,6 +58,12 @@ class UnknownNameError(PermanentError):
     """A name that nothing in the registry or the catalogue bears."""
 
     code = "unknown_name"
+
+
+class NoticeRefusedError(PermanentError):
+    """A receiver of alerts was reached and does not take this message; others it may take."""
+
+    code = "notice_refused"
 
 
 class QueryError(PermanentError):

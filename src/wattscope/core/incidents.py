@@ -61,3 +61,15 @@ class Incident:
     def lost_wh_per_day(self) -> float:
         """What it costs a day [Wh]; of one that is shorter than a day, all that it cost."""
         return self.lost_wh / max(1.0, (self.end_us - self.start_us) / US_PER_DAY)
+
+
+@dataclass(frozen=True, slots=True)
+class BookedIncident:
+    """An incident with how far a person has come with it."""
+
+    incident: Incident
+    state: IncidentState
+    changed_at_us: int
+    """When its state changed last [µs since 1970, UTC]."""
+    silenced_until_us: int = 0
+    """While it is silenced [µs]."""

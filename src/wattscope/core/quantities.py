@@ -108,6 +108,8 @@ def _build_catalogue() -> dict[str, Quantity]:
         *_reactive("export", "exported"),
         *_reactive("total", "both ways"),
         Quantity("energy_production_wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy produced"),
+        # Begins again at zero each day, at an hour that the inverter chooses.
+        Quantity("energy_today_wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy produced today"),
         Quantity("energy_import_t1_wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy imported, tariff 1"),
         Quantity("energy_import_t2_wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy imported, tariff 2"),
         Quantity("energy_import_t3_wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy imported, tariff 3"),
@@ -130,6 +132,7 @@ def _build_catalogue() -> dict[str, Quantity]:
         Quantity("dc_voltage_v", "V", _GAUGE, 0.0, 2000.0, "DC voltage"),
         Quantity("dc_current_a", "A", _GAUGE, -1e4, 1e4, "DC current"),
         Quantity("temperature_c", "°C", _GAUGE, -60.0, 200.0, "Temperature"),
+        Quantity("module_temperature_c", "°C", _GAUGE, -60.0, 200.0, "Temperature, solar panels"),
         Quantity("heat_sink_temperature_c", "°C", _GAUGE, -60.0, 200.0, "Temperature, heat sink"),
         Quantity("irradiance_w_m2", "W/m²", _GAUGE, 0.0, 1600.0, "Irradiance"),
         Quantity("state_of_charge_pct", "%", _GAUGE, 0.0, 100.0, "State of charge"),

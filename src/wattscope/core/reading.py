@@ -47,6 +47,8 @@ class Reading(NamedTuple):
     """Names from the catalogue; the same tuple object for all readings of a format is fastest."""
     values: tuple[float, ...]
     """One value a quantity, in base units; NaN where the source marks a missing value."""
+    place: tuple[float, float] | None = None
+    """Where the device says that it is: latitude and longitude [degrees]; not yet believed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,15 @@ class Series:
     """What people decided about steps of this counter, by instant."""
 
 
+def is_place(place: tuple[float, float]) -> bool:
+    """Whether there is such a latitude and longitude [degrees].
+
+    >>> is_place((48.1, 11.6)), is_place((11.6, 481.0)), is_place((float("nan"), 0.0))
+    (True, False, False)
+    """
+    return -90.0 <= place[0] <= 90.0 and -180.0 <= place[1] <= 180.0
+
+
 def is_safe_name(text: str) -> bool:
     """Whether a name from a device may be kept as it is: printable, short, no control characters.
 

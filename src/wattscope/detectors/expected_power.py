@@ -31,6 +31,10 @@ from wattscope.core.window import Matrix, View, Window
 
 Flags = npt.NDArray[np.bool_]
 
+_SNOW = "as little power as under snow"
+_HELD = "all devices held at one level at one time"
+_DARK = "no power in the light, like the whole plant"
+
 
 @dataclass(frozen=True, slots=True)
 class ExpectedPower:
@@ -73,8 +77,8 @@ class ExpectedPower:
             units = [np.array([row]) for row in range(n_devices)]
         findings = []
         for rows in units:
-            plant = sum_plant(power[rows], _cut(expected, rows))
-            findings += self._judge(window, rows, power[rows], plant, days)
+            own = _cut(expected, rows)
+            findings += self._judge(window, rows, power[rows], own, days)
         return [replace(one, quantity=quantity, detector=self.name) for one in findings]
 
     def _judge(
@@ -82,10 +86,11 @@ class ExpectedPower:
         window: Window,
         rows: npt.NDArray[np.int64],
         power: Matrix,
-        plant: PlantPower,
+        expected: Expected,
         days: Days,
     ) -> list[Finding]:
         device = name_plant(window) if len(rows) > 1 else window.devices[rows[0]].id
+        plant = sum_plant(power, expected)
         is_known = np.isfinite(plant.given_w) & np.isfinite(plant.expected_w)
         with np.errstate(invalid="ignore"):
             is_lit = plant.expected_w > 0.0
@@ -93,20 +98,27 @@ class ExpectedPower:
         is_cut = find_curtailment(power, plant, self.curtailment) & ~is_snow[days.of_slot]
         is_bright = self._find_bright(window, plant)
         is_dark = self._find_dark(window, plant, is_bright) & ~is_snow[days.of_slot]
-        told = [
-            # kind, when, through what it lasts, words, how sure
-            ("snow", is_snow[days.of_slot] & is_lit, ~is_lit, "as little power as under snow", 0.7),
-            ("curtailment", is_cut, is_cut, "all devices held at one level at one time", 0.8),
-            ("outage", is_dark, ~is_bright, "no power from the whole plant in the light", 0.95),
-        ]
         findings = []
-        for kind, flags, through, words, confidence in told:
-            spans = keep_marked((flags | through)[None], flags[None])
-            for start, end in zip(spans.start, spans.end, strict=True):
-                findings.append(_tell(window, device, kind, words, confidence, plant, start, end))
+        for start, end in _list_spans(is_snow[days.of_slot] & is_lit, ~is_lit):
+            findings.append(_tell(window, (device, "snow", _SNOW, 0.7), plant, start, end))
+        for start, end in _list_spans(is_cut, is_cut):
+            findings.append(_tell(window, (device, "curtailment", _HELD, 0.8), plant, start, end))
+        for start, end in _list_spans(is_dark, ~is_bright):
+            # Each device is out: incidents put them together by the meter tree.
+            findings += [
+                _tell(
+                    window,
+                    (window.devices[row].id, "outage", _DARK, 0.95),
+                    PlantPower(power[at], expected.expected_w[at]),
+                    start,
+                    end,
+                )
+                for at, row in enumerate(rows.tolist())
+            ]
         counted = is_known & ~is_cut & ~is_dark & ~is_snow[days.of_slot]
         findings += self._find_losses(window, device, plant, days, counted)
-        return sorted(findings, key=lambda one: one.start_us)
+        order = {one.id: row for row, one in enumerate(window.devices)}
+        return sorted(findings, key=lambda one: (order.get(one.device, -1), one.start_us))
 
     def _find_bright(self, window: Window, plant: PlantPower) -> Flags:
         """Where there is light enough that a plant without power must be out."""
@@ -172,16 +184,17 @@ def _cut(expected: Expected, rows: npt.NDArray[np.int64]) -> Expected:
     )
 
 
-def _tell(  # noqa: PLR0913, PLR0917 - the parts of one finding
-    window: Window,
-    device: str,
-    kind: str,
-    words: str,
-    confidence: float,
-    plant: PlantPower,
-    start: int,
-    end: int,
+def _list_spans(flags: Flags, through: Flags) -> list[tuple[int, int]]:
+    """Runs of flags, put together where only ``through`` lies between."""
+    spans = keep_marked((flags | through)[None], flags[None])
+    return list(zip(spans.start.tolist(), spans.end.tolist(), strict=True))
+
+
+def _tell(
+    window: Window, words: tuple[str, str, str, float], plant: PlantPower, start: int, end: int
 ) -> Finding:
+    """A finding out of device, kind, words and sureness."""
+    device, kind, detail, confidence = words
     wanted = float(np.nansum(plant.expected_w[start:end])) * window.step_us / US_PER_HOUR
     given = float(np.nansum(plant.given_w[start:end])) * window.step_us / US_PER_HOUR
     return Finding(
@@ -189,7 +202,7 @@ def _tell(  # noqa: PLR0913, PLR0917 - the parts of one finding
         device,
         int(window.slot_us[start]),
         int(window.slot_us[end - 1]) + window.step_us,
-        f"{words}: {given / 1000:.3g} of {wanted / 1000:.3g} kWh",
+        f"{detail}: {given / 1000:.3g} of {wanted / 1000:.3g} kWh",
         {"given_wh": given, "expected_wh": wanted},
         confidence=confidence,
         lost_wh=max(wanted - given, 0.0),

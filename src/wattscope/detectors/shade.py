@@ -1,8 +1,9 @@
 """Shadows: while the sun stands in one part of the sky, a device gives less than its siblings.
 
-At other hours it gives as much as they do.
-The sky is divided by the sun's azimuth where the site knows its place, else by the hour. Only the
-hours count in which the sun came through: under clouds there is no beam to be shaded.
+At other hours it gives as much as they do. The sky is divided by the sun's azimuth where the site
+knows its place, else by the hour. Only the hours count in which the sun came through: under clouds
+there is no beam to be shaded. A device without siblings is left out: at a low sun no model of the
+sky is sure enough.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Shade:
         bins = self._divide(window, days)
         shares = _share_by_bin(reference, days, is_sunny, bins)
         findings = []
-        for row in range(len(window.devices)):
+        for row in np.flatnonzero(reference.has_peers).tolist():
             findings += self._look(window, reference, days, row, (bins, shares[row]))
         return findings
 

@@ -161,8 +161,8 @@ def find_fraction(part: float, max_parts: int, tolerance: float) -> tuple[int, i
     ((2, 5), None)
     """
     for missing in range(1, max_parts):
-        of = round(missing / part) if part > 0.0 else 0
-        if missing < of <= max_parts and abs(part - missing / of) <= tolerance:
+        of = min(round(missing / part), max_parts) if part > 0.0 else 0
+        if missing < of and abs(part - missing / of) <= tolerance:
             return missing, of
     return None
 

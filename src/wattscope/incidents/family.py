@@ -15,7 +15,8 @@ from dataclasses import replace
 
 from wattscope.core.findings import Finding
 from wattscope.core.topology import Device, DeviceKind
-from wattscope.incidents.losses import list_above, union_loss
+from wattscope.incidents.losses import list_above, sum_tree, union_loss
+from wattscope.incidents.repeats import join_repeats
 from wattscope.incidents.traits import Family, name_kind, traits_of
 
 ByDevice = dict[str, list[Finding]]
@@ -24,9 +25,12 @@ _COVERED = 0.5
 """From this share of its time on a finding is explained by another."""
 _ALL = 0.8
 """From this share of the devices below on it is the device above."""
-_FEWEST = 3
+_FEWEST = 2
 _MOST = 0.5
 """Of kinds that one bad panel brings about at its inverter, so many must show them."""
+
+_SHARE_BELOW = "devices_ratio"
+"""Evidence that marks a finding as lifted."""
 
 _SILENT = frozenset({"missing_data", "stale", "flatline", "incomplete_day"})
 _EXPLAINS: dict[str, frozenset[str]] = {
@@ -52,8 +56,10 @@ def reduce_family(found: ByDevice, devices: Mapping[str, Device]) -> ByDevice:
     lifted = {one: list(group) for one, group in excused.items()}
     # From the bottom up: strings lift panels, inverters lift strings.
     for above in sorted(children, key=lambda one: -len(list_above(one, devices))):
-        for finding in _lift(devices[above], [devices[one] for one in children[above]], lifted):
-            lifted.setdefault(above, []).append(finding)
+        made = _lift(devices[above], [devices[one] for one in children[above]], lifted)
+        if made:
+            # What an earlier look lifted goes on in what this one does.
+            lifted[above] = join_repeats([*lifted.get(above, ()), *made])
     return _absorb(lifted, devices, children)
 
 
@@ -112,12 +118,18 @@ def _lift(above: Device, below: Sequence[Device], found: ByDevice) -> list[Findi
     by_kind: dict[str, list[Finding]] = defaultdict(list)
     for device in below:
         for one in found.get(device.id, ()):
-            if one.kind in _LIFTED:
-                by_kind[one.kind].append(one)
+            is_string = device.kind is DeviceKind.STRING and one.kind == "string_out"
+            kind = "outage" if is_string else one.kind
+            if kind in _LIFTED:
+                by_kind[kind].append(one)
     wanted = max(_FEWEST, _ALL * len(below))
     lifted = []
     for kind, group in by_kind.items():
-        own = [one for one in found.get(above.id, ()) if kind in explained_by(one.kind)]
+        own = [
+            one
+            for one in found.get(above.id, ())
+            if kind in explained_by(one.kind) and _SHARE_BELOW not in one.evidence
+        ]
         for start_us, end_us in _common_spans(group, wanted):
             finding = _word_lifted(above, kind, group, (start_us, end_us), len(below))
             if covered_share(finding, own) < _COVERED:
@@ -155,12 +167,14 @@ def _word_lifted(
 ) -> Finding:
     within = [one for one in group if one.start_us <= span[1] and one.end_us >= span[0]]
     n_devices = len({one.device for one in within})
+    # All panels of a string are dark at once where the string is not connected.
+    is_string = above.kind is DeviceKind.STRING and kind == "outage"
     return Finding(
-        kind,
+        "string_out" if is_string else kind,
         above.id,
         *span,
         f"{n_devices} of {n_below} devices below it: {name_kind(kind)}",
-        evidence={"devices_ratio": n_devices / n_below},
+        evidence={_SHARE_BELOW: n_devices / n_below},
         detector=within[0].detector,
         confidence=min(1.0, sum(one.confidence for one in within) / len(within)),
         lost_wh=sum(one.lost_wh for one in within),
@@ -189,7 +203,9 @@ def _absorb(
     for above, absorbed in taken.items():
         if above not in remaining or not remaining[above]:
             continue
-        loss = sum(union_loss(group) for group in absorbed.values())
+        # What panels lost, their string lost too.
+        lost = {device: union_loss(group) for device, group in absorbed.items()}
+        loss = sum_tree(lost, devices)
         first = max(remaining[above], key=lambda one: (one.lost_wh, one.end_us - one.start_us))
         own = union_loss(remaining[above])
         if loss > own:

@@ -77,11 +77,11 @@ def sum_losses(incidents: Sequence[Incident], devices: Mapping[str, Device]) -> 
         if one.lost_money is not None:
             cost = per_day(one.lost_money, one.start_us, one.end_us)
             money[one.device] = max(money.get(one.device, 0.0), cost)
-    total_money = _sum_tree(money, devices) if money else None
-    return Losses(len(incidents), _sum_tree(lost, devices), total_money)
+    total_money = sum_tree(money, devices) if money else None
+    return Losses(len(incidents), sum_tree(lost, devices), total_money)
 
 
-def _sum_tree(amounts: Mapping[str, float], devices: Mapping[str, Device]) -> float:
+def sum_tree(amounts: Mapping[str, float], devices: Mapping[str, Device]) -> float:
     """The sum over the tops of the tree, each the greater of its own and of what is below it."""
     depths = {one: len(list_above(one, devices)) for one in amounts}
     below: dict[str | None, float] = {}

@@ -11,7 +11,7 @@ import structlog
 
 from wattscope.core.errors import StorageError
 from wattscope.core.findings import Finding
-from wattscope.core.time_grid import US_PER_DAY
+from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE
 from wattscope.core.window import View, Window
 from wattscope.pipeline.windows import Group, WindowReader
 from wattscope.ports import Detector
@@ -21,6 +21,8 @@ _TICK_S = 1.0
 ARCHIVE_US = 7 * US_PER_DAY
 """Devices that have been silent for longer are an archive: what is wrong is looked for where their
 readings end, and that there are no newer ones is no news."""
+FAST_SPAN_US = 3 * US_PER_HOUR
+"""How far back a look at single minutes reaches [µs]."""
 _OVERLAP_SPANS = 1
 """A long past is cut into windows that share so many spans of a detector with the one before."""
 
@@ -54,6 +56,10 @@ class Detection:
         self.lasting_s = 0.0
         """How long they took together [s]."""
 
+    def use(self, detectors: Sequence[Detector]) -> None:
+        """Look with these from now on."""
+        self._detectors = tuple(detectors)
+
     def list_looks(self, devices: Iterable[str] | None = None) -> list[Look]:
         """What is to be looked at; None stands for all devices."""
         by_view: dict[View, list[Detector]] = defaultdict(list)
@@ -68,7 +74,11 @@ class Detection:
     def look(self, look: Look, now_us: int) -> Seen:
         """Look at the newest whole slots."""
         end_us = self._find_end(look, now_us)
-        window = self._reader.read(look.group, look.view.level, end_us - look.view.span_us, end_us)
+        span_us = look.view.span_us
+        if self._reader.step_of(look.group, look.view.level) == US_PER_MINUTE:
+            # What speaks every second is kept by minutes in memory; older ones are seen coarser.
+            span_us = min(span_us, FAST_SPAN_US)
+        window = self._reader.read(look.group, look.view.level, end_us - span_us, end_us)
         return Seen(look, window, tuple(_find_all(look, window)))
 
     def look_back(

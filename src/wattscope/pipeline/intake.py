@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wattscope.compute.routing import Router, TopicRoute
-from wattscope.compute.validate import find_future, grade_values
+from wattscope.compute.validate import find_future, find_out_of_range, grade_values
 from wattscope.core.findings import Ignored, ReasonCode, Rejection
 from wattscope.core.reading import Batch, Reading, empty_batch
 from wattscope.core.time_grid import format_utc
@@ -119,6 +119,7 @@ class Intake:
                 n_ignored += 1
             else:
                 aside.append(self._set_aside(message, decoded))
+        self._binder.write_places()
         batch = self._build(columns, messages, aside)
         self._count(messages, len(batch), aside, n_ignored, n_duplicate)
         return Prepared(batch, tuple(aside), tuple(receipts), n_duplicate)
@@ -136,7 +137,7 @@ class Intake:
     def _add(
         self, columns: _Columns, reading: Reading, route: TopicRoute, message: RawMessage, row: int
     ) -> Rejection | None:
-        bound = self._binder.bind(reading.device, reading.quantities, route)
+        bound = self._binder.bind(reading.device, reading.quantities, route, reading.place)
         if isinstance(bound, Rejection):
             return bound
         values = reading.values
@@ -155,7 +156,7 @@ class Intake:
     def _build(
         self, columns: _Columns, messages: Sequence[RawMessage], aside: list[Quarantined]
     ) -> Batch:
-        """Columns as a batch; readings from the future are set aside whole."""
+        """Columns as a batch; readings from the future or beyond a range are set aside whole."""
         if not columns.values:
             return empty_batch()
         t = np.array(columns.t, np.int64)
@@ -164,17 +165,39 @@ class Intake:
         low, high = self._binder.limits(series)
         widths = np.array(columns.n_values)
         batch = Batch(series, np.repeat(t, widths), value, grade_values(value, low, high))
-        is_future = find_future(t, self._now_us())
-        if not is_future.any():
-            return batch
-        for reading in np.flatnonzero(is_future).tolist():
+        is_bad = find_future(t, self._now_us())
+        for reading in np.flatnonzero(is_bad).tolist():
             message = messages[columns.source_row[reading]]
-            detail = (
-                f"measured at {format_utc(columns.t[reading])}, received at "
-                f"{format_utc(message.received_at_us)}; set the device's clock"
-            )
-            aside.append(self._set_aside(message, Rejection(ReasonCode.FUTURE, detail)))
-        return batch.take(np.repeat(~is_future, widths))
+            aside.append(self._set_aside(message, _from_the_future(columns.t[reading], message)))
+        if self._binder.has_ranges:
+            is_bad |= self._set_beyond_aside(batch, columns, messages, aside, is_bad)
+        return batch.take(np.repeat(~is_bad, widths)) if is_bad.any() else batch
+
+    def _set_beyond_aside(
+        self,
+        batch: Batch,
+        columns: _Columns,
+        messages: Sequence[RawMessage],
+        aside: list[Quarantined],
+        is_aside: np.ndarray,
+    ) -> np.ndarray:
+        """Readings with a value that their profile does not take.
+
+        ``is_aside``: readings that are set aside already; each is set aside for one reason.
+        """
+        beyond = find_out_of_range(batch.value, *self._binder.ranges(batch.series_id))
+        is_bad = np.zeros(len(is_aside), np.bool_)
+        if not beyond.any():
+            return is_bad
+        reading_of = np.repeat(np.arange(len(is_aside)), columns.n_values)
+        for row in np.flatnonzero(beyond).tolist():
+            reading = int(reading_of[row])
+            if not is_bad[reading] and not is_aside[reading]:
+                is_bad[reading] = True
+                series, value = int(batch.series_id[row]), float(batch.value[row])
+                message = messages[columns.source_row[reading]]
+                aside.append(self._set_aside(message, self._binder.refuse_value(series, value)))
+        return is_bad
 
     def _set_aside(self, message: RawMessage, refusal: Rejection) -> Quarantined:
         payload = message.payload
@@ -208,6 +231,14 @@ class Intake:
         tally.duplicate += n_duplicate
         for item in aside:
             tally.quarantined_by_code[item.code] += 1
+
+
+def _from_the_future(measured_at_us: int, message: RawMessage) -> Rejection:
+    detail = (
+        f"measured at {format_utc(measured_at_us)}, received at "
+        f"{format_utc(message.received_at_us)}; set the device's clock"
+    )
+    return Rejection(ReasonCode.FUTURE, detail)
 
 
 def _unknown_format(message: RawMessage) -> Rejection:

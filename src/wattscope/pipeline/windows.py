@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from wattscope.compute.rollups import select_buckets
 from wattscope.core.quantities import QuantityKind
 from wattscope.core.reading import Batch, FloatColumn, Int64Column, Quality
 from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_S
@@ -22,14 +23,17 @@ LEVEL_STEPS = {
     "1m": US_PER_MINUTE,
     "15m": 15 * US_PER_MINUTE,
     "1h": US_PER_HOUR,
+    "1d": US_PER_DAY,
 }
-"""Length of a slot of each level [µs]."""
+"""Length of a slot of each level [µs]; a local day stands in the slot of the UTC day in which its
+noon lies."""
 WEATHER = ("irradiance_w_m2", "temperature_c", "module_temperature_c")
 """What sensors of a site tell all its devices."""
 _UNUSABLE = int(Quality.MISSING | Quality.IMPLAUSIBLE)
 _ENOUGH_ROWS = 3
 """Fewer tell no usual distance."""
 _DEFAULT_STEP_US = 15 * US_PER_MINUTE
+_HALF_DAY_US = US_PER_DAY // 2
 _NEVER_US = np.iinfo(np.int64).min
 _MAX_VALUES = 20_000_000
 """Values of one window at most; a longer span is looked at in pieces."""
@@ -63,6 +67,31 @@ class Group:
     def name(self) -> str:
         """For screens: the site and the kind."""
         return f"{self.site.id}/{self.kind.value}"
+
+
+class _ReadWhenAsked(Mapping[str, Matrix]):
+    """Quantities that are read when a detector first asks for them; most ask for one or two."""
+
+    def __init__(self, names: tuple[str, ...], read: Callable[[str], Matrix]) -> None:
+        self._names = names
+        self._read = read
+        self._known: dict[str, Matrix] = {}
+
+    def __getitem__(self, name: str) -> Matrix:
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._known:
+            self._known[name] = self._read(name)
+        return self._known[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 class WindowReader:
@@ -113,14 +142,16 @@ class WindowReader:
             self._recent.follow(
                 (one for series in gauges for one in series.values()), self.newest_us(group)
             )
-        values = {}
-        for name, series in group.series.items():
+
+        def read(name: str) -> Matrix:
+            series = group.series[name]
             matrix = np.full((len(group.devices), n_slots), np.nan)
-            found = self._read_slots(
+            matrix[list(series)] = self._read_slots(
                 tuple(series.values()), slot_us, step_us, is_counter=name in group.counters
             )
-            matrix[list(series)] = found
-            values[name] = matrix
+            return matrix
+
+        values = _ReadWhenAsked(tuple(group.series), read)
         return Window(
             group.site,
             group.devices,
@@ -197,8 +228,15 @@ class WindowReader:
             at, slot = place[rows.series_id], rows.measured_at_us // step_us - first
             count, value = np.ones(len(at), np.int64), rows.value
         else:
+            if level == "1d":
+                # Local days begin up to a day before or after those of UTC.
+                span_us = span_us[0] - US_PER_DAY, span_us[1] + US_PER_DAY
             found = self._store.roll_up(ids, level, *span_us)
-            at, slot = place[found.series_id], found.bucket_start_us // step_us - first
+            middle_us = found.bucket_start_us + (_HALF_DAY_US if level == "1d" else 0)
+            slot = middle_us // step_us - first
+            inside = (slot >= 0) & (slot < n_slots)
+            found, slot = select_buckets(found, inside), slot[inside]
+            at = place[found.series_id]
             count, value = found.count, np.where(found.count > 0, found.sum, 0.0)
             if is_counter:
                 value = found.last

@@ -1,8 +1,9 @@
 """The rows that give stored values their meaning, in one canonical form.
 
-Sites, devices, series and decisions about counters are *names*. Each row is a tuple in the order of
-its table's columns, as SQLite and JSON both give it back. A digest over all rows is kept beside
-them in the database, and changed with each row, so that a row that changed by itself is found.
+Sites, devices, series, decisions about counters and rules of alerts are *names*. Each row is a
+tuple in the order of its table's columns, as SQLite and JSON both give it back. A digest over all
+rows is kept beside them in the database, and changed with each row, so that a row that changed by
+itself is found.
 """
 
 from __future__ import annotations
@@ -17,7 +18,14 @@ from typing import Any
 import msgspec
 from sqlalchemy import Boolean, Float, Table
 
-from wattscope.registry.schema import counter_decisions, devices, metadata, series, sites
+from wattscope.registry.schema import (
+    alert_rules,
+    counter_decisions,
+    devices,
+    metadata,
+    series,
+    sites,
+)
 
 Row = tuple[Any, ...]
 Names = dict[str, dict[Row, Row]]
@@ -25,7 +33,7 @@ Names = dict[str, dict[Row, Row]]
 Packed = dict[str, list[Row]]
 """Rows as they are now, by table; keys of rows that are gone, by table with a minus sign."""
 
-TABLES: tuple[Table, ...] = (sites, devices, series, counter_decisions)
+TABLES: tuple[Table, ...] = (sites, devices, series, counter_decisions, alert_rules)
 _encoder = msgspec.json.Encoder()
 _N_KEY = {str(table.name): len(table.primary_key.columns) for table in TABLES}
 _DEFINED = {str(table.name) for table in metadata.tables.values()} | {

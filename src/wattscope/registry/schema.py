@@ -13,6 +13,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     UniqueConstraint,
 )
 
@@ -20,7 +21,8 @@ SCHEMA_VERSION = 4
 """Raised with every change of a table; a newer one than this is refused.
 
 Version 2 added ``devices.rollover_wh`` and ``counter_decisions``; version 3 ``names_mark`` and the
-checksums of ``quarantine``; version 4 where devices are and how panels stand. A column that is
+checksums of ``quarantine``; version 4 where devices are and how panels stand, and
+the tables of alerts and incidents. A column that is
 added to a table comes last and may be null: see ``upgrade``, and the rows of ``names``.
 """
 
@@ -108,4 +110,92 @@ quarantine = Table(
     Column("crc", BigInteger),
     Column("replayed_crc", BigInteger),
     Index("quarantine_by_time", "received_at_us"),
+)
+
+alert_rules = Table(
+    "alert_rules",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(128), nullable=False),
+    Column("kind", String(16), nullable=False),
+    # Lists and the schedule are JSON.
+    Column("devices", Text, nullable=False),
+    Column("quantity", String(64), nullable=False),
+    Column("threshold", Float, nullable=False),
+    Column("hysteresis", Float, nullable=False),
+    Column("for_s", Float, nullable=False),
+    Column("per_s", Float, nullable=False),
+    Column("kinds", Text, nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("schedule", Text, nullable=False),
+    Column("channels", Text, nullable=False),
+    Column("is_enabled", Boolean, nullable=False),
+)
+"""Kept twice, as names are: people made them."""
+
+alert_states = Table(
+    "alert_states",
+    metadata,
+    Column("rule", Integer, primary_key=True, autoincrement=False),
+    Column("content", Text, nullable=False),
+)
+"""What a rule remembers of each place, so that a restart changes nothing."""
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("rule", Integer, nullable=False),
+    Column("device", String(128), nullable=False),
+    Column("key", String(128), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("raised_at_us", BigInteger, nullable=False),
+    Column("changed_at_us", BigInteger, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("value", Float),
+    Column("silenced_until_us", BigInteger, nullable=False),
+    Index("alerts_by_state", "state"),
+    sqlite_autoincrement=True,
+)
+
+alert_deliveries = Table(
+    "alert_deliveries",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("alert", Integer, nullable=False),
+    Column("channel", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at_us", BigInteger, nullable=False),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("delivered_at_us", BigInteger),
+    Column("last_error", Text),
+    # What is to be told, as it was when the alert came; JSON.
+    Column("notice", Text, nullable=False),
+    Index("alert_deliveries_by_channel", "channel", "state"),
+    Index("alert_deliveries_by_alert", "alert"),
+)
+"""The outbox."""
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("site", String(128), nullable=False),
+    Column("device", String(128), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("start_us", BigInteger, nullable=False),
+    Column("end_us", BigInteger, nullable=False),
+    Column("is_over", Boolean, nullable=False),
+    Column("lost_wh", Float, nullable=False),
+    Column("lost_money", Float),
+    Column("state", String(16), nullable=False),
+    Column("silenced_until_us", BigInteger, nullable=False),
+    Column("changed_at_us", BigInteger, nullable=False),
+    # The whole incident with its findings; JSON.
+    Column("content", Text, nullable=False),
+    Index("incidents_by_end", "is_over", "end_us"),
 )

@@ -4,7 +4,7 @@ Each option has one spelling, one default and one description, all in ``tables``
 an error that names the nearest valid one. Nothing here touches the network.
 """
 
-from wattscope.settings.arrays import list_array_devices
+from wattscope.settings.arrays import find_array_faults, list_array_devices
 from wattscope.settings.reading import MAX_FILE_BYTES, load_settings, parse_settings
 from wattscope.settings.tables import (
     CHUNK_INTERVALS,
@@ -16,6 +16,7 @@ from wattscope.settings.tables import (
     IngestSettings,
     MeterSettings,
     NameSettings,
+    NotifySettings,
     PrometheusSettings,
     RegistrySettings,
     RetentionSettings,
@@ -39,6 +40,7 @@ __all__ = [
     "IngestSettings",
     "MeterSettings",
     "NameSettings",
+    "NotifySettings",
     "PrometheusSettings",
     "RegistrySettings",
     "RetentionSettings",
@@ -48,6 +50,7 @@ __all__ = [
     "SiteSettings",
     "SourceSettings",
     "StorageSettings",
+    "find_array_faults",
     "list_array_devices",
     "list_renames",
     "load_settings",

@@ -19,6 +19,7 @@ from wattscope.settings.arrays import (
     find_place_faults,
     list_array_devices,
 )
+from wattscope.settings.notify_faults import find_notify_faults, holds_secret
 from wattscope.settings.tables import (
     CHUNK_INTERVALS,
     MAX_DAYS,
@@ -58,6 +59,7 @@ def find_faults(settings: Settings) -> list[str]:
         if port is not None and not 1 <= port <= 65_535:
             faults.append(f"{at}.port: {port} is not between 1 and 65535")
     faults += _find_heat_pump_faults(settings.heat_pump)
+    faults += find_notify_faults(settings.notify)
     if settings.screen.phase_colours not in PHASE_COLOURS:
         valid = ", ".join(PHASE_COLOURS)
         faults.append(f"screen.phase_colours: {settings.screen.phase_colours!r} is not {valid}")
@@ -65,8 +67,10 @@ def find_faults(settings: Settings) -> list[str]:
 
 
 def has_password(settings: Settings) -> bool:
-    return bool(_password_in(settings.registry.url)) or any(
-        source.password or _password_in(source.url) for source in settings.sources
+    return (
+        bool(_password_in(settings.registry.url))
+        or any(source.password or _password_in(source.url) for source in settings.sources)
+        or any(map(holds_secret, settings.notify))
     )
 
 

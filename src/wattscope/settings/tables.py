@@ -13,6 +13,7 @@ MAX_INTERVAL_S = 366 * 24 * 3600
 MAX_DAYS = 36_525
 """A hundred years [d]."""
 SOURCE_TYPES = ("mqtt", "modbus")
+NOTIFY_TYPES = ("webhook", "email", "mqtt", "apprise")
 PHASE_COLOURS = ("seed", "iec", "grey")
 CHUNK_INTERVALS = {"3h": 3 * US_PER_HOUR, "1d": 24 * US_PER_HOUR, "1w": 168 * US_PER_HOUR}
 """Names of chunk intervals to their lengths [µs]."""
@@ -319,6 +320,35 @@ class DetectSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How often models are trained anew on the site's own past [d]; 0: only by wattscope train."""
 
 
+class NotifySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[notify]]``: channels on which alerts are told."""
+
+    name: str
+    """Name of the channel, for rules and the page."""
+    type: str
+    """webhook, email, mqtt, or apprise for ntfy, Telegram and others."""
+    url: str | None = None
+    """https://host/path, smtp://host:587, smtps://host, mqtt://host, or a URL of Apprise."""
+    url_file: str | None = None
+    """File whose first line is the URL; for one that holds a secret."""
+    username: str | None = None
+    """User at the receiver."""
+    password_file: str | None = None
+    """File whose first line is the password, or for a webhook without a user its bearer token."""
+    sender: str | None = None
+    """email: address of the sender."""
+    recipients: tuple[str, ...] = ()
+    """email: addresses of those who are told."""
+    starttls: bool = True
+    """email: whether smtp:// must become encrypted before anything is said; smtps:// always is."""
+    topic: str = "wattscope/alerts"
+    """mqtt: topic of the messages."""
+    ca_file: str | None = None
+    """Certificate authority to trust instead of the system's."""
+    tell_end: bool = False
+    """Whether it is also told when an alert is over."""
+
+
 class ScreenSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[screen]``: how pages look."""
 
@@ -345,6 +375,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     heat_pump: HeatPumpSettings = HeatPumpSettings()
     detect: DetectSettings = DetectSettings()
+    notify: tuple[NotifySettings, ...] = ()
     screen: ScreenSettings = ScreenSettings()
     simulate: dict[str, Any] = {}
     """Settings of the recipe's simulator, for ``demo`` and ``simulate``."""

@@ -307,7 +307,7 @@ class PanelPlant:
         for row, one in enumerate(devices):
             dc_w[row] = power_w[below[one.id]].sum(axis=0)
         ratings = np.array([one.rating_w or np.inf for one in devices], np.float64)[:, None]
-        ac_w = np.minimum(dc_w * self.settings.inverter_efficiency, ratings)
+        ac_w: Matrix = np.minimum(dc_w * self.settings.inverter_efficiency, ratings)
         values: dict[str, Matrix] = {
             "dc_power_w": np.round(dc_w, 1),
             "production_power_w": np.round(ac_w, 1),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -53,6 +53,7 @@ async def publish(
     interval_s: float,
     count: int | None = None,
     clock: WallClock | None = None,
+    on_sent: Callable[[int], None] | None = None,
 ) -> int:
     """Publish the messages of every slot from the next one on.
 
@@ -62,6 +63,7 @@ async def publish(
         interval_s: Length of a slot [s]; slots begin at its multiples since 1970.
         count: Slots to publish; None goes on until cancelled.
         clock: Another clock than the machine's.
+        on_sent: Told each slot [µs] whose messages the broker has acknowledged.
 
     Returns:
         Messages that the broker acknowledged.
@@ -75,19 +77,31 @@ async def publish(
         raise SettingsError([f"interval {interval_s} s is too short; use 0.01 or more"])
     wall = clock or WallClock()
     client = await _connect(address, broker)
+    sent = 0
     try:
-        return await _publish_slots(client, messages_at, round(interval_s * US_PER_S), count, wall)
+        interval_us = round(interval_s * US_PER_S)
+        async for slot_us, n in _publish_slots(client, messages_at, interval_us, count, wall):
+            sent += n
+            if on_sent is not None:
+                on_sent(slot_us)
     except MQTTError as error:
         raise TransientError(f"broker at {_printable(address)} ended it: {error}") from error
     finally:
         await client.disconnect()
+    return sent
 
 
 async def publish_to(
-    messages_at: MessagesAt, url: str, *, interval_s: float, count: int | None = None
+    messages_at: MessagesAt,
+    url: str,
+    *,
+    interval_s: float,
+    count: int | None = None,
+    on_sent: Callable[[int], None] | None = None,
 ) -> int:
     """``publish`` to the broker at a URL, on the machine's clock."""
-    return await publish(messages_at, BrokerAccess(url), interval_s=interval_s, count=count)
+    broker = BrokerAccess(url)
+    return await publish(messages_at, broker, interval_s=interval_s, count=count, on_sent=on_sent)
 
 
 async def _publish_slots(
@@ -96,9 +110,12 @@ async def _publish_slots(
     interval_us: int,
     count: int | None,
     wall: WallClock,
-) -> int:
-    """One group of messages a slot, each acknowledged before the next slot is looked at."""
-    sent = 0
+) -> AsyncIterator[tuple[int, int]]:
+    """One group of messages a slot, each acknowledged before the next slot is looked at.
+
+    Yields:
+        Each slot [µs], and how many messages it had.
+    """
     slots = 0
     # The first question may sum years of counters; it must not make the first slot late.
     await asyncio.to_thread(messages_at, wall.now_us())
@@ -108,11 +125,10 @@ async def _publish_slots(
         await wall.sleep(max(0.0, (slot_us - wall.now_us()) / US_PER_S))
         receipt = await client.publish_many(batch)
         await receipt.wait()
-        sent += len(batch)
+        yield slot_us, len(batch)
         slots += 1
         # A slow broker or a suspended machine skips slots; it never shifts them.
         slot_us = max(slot_us + interval_us, wall.now_us() // interval_us * interval_us)
-    return sent
 
 
 async def _connect(address: SplitResult, broker: BrokerAccess) -> AsyncClient:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from wattscope.core.fleet import Endpoint
 from wattscope.core.reading import FloatColumn, Int64Column
 from wattscope.core.registers import RegisterMap
+from wattscope.core.topology import Device, Site
 
 
 class HistoryColumns(NamedTuple):
@@ -44,6 +45,10 @@ class Plan(NamedTuple):
     """The recipe's Modbus meters."""
     interval_s: float | None = None
     """Time between two instants [s], where the command line tells it."""
+    site: Site | None = None
+    """Where the devices are."""
+    devices: Sequence[Device] = ()
+    """What the recipe knows of its devices beforehand."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import gzip
 import io
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -32,7 +32,7 @@ class FileBody:
     blocks: Iterator[bytes]
 
 
-def open_bodies(path: Path, on_read: Callable[[int], None]) -> Iterator[FileBody]:
+def open_bodies(path: Path, on_read: Callable[[int], None]) -> Generator[FileBody, None, None]:
     """The bodies of a file, one after the other; take each to its end before the next.
 
     Args:

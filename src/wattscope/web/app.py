@@ -13,6 +13,7 @@ from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.gzip import GZipMiddleware
 
 from wattscope import __version__
+from wattscope.web.alerts import build_alert_routes
 from wattscope.web.body_limit import MAX_BODY_BYTES, BodyLimit
 from wattscope.web.charts import build_chart_routes
 from wattscope.web.commission import build_commission_routes
@@ -21,12 +22,15 @@ from wattscope.web.cross_site import CrossSiteGuard
 from wattscope.web.device_energy import build_device_energy_routes
 from wattscope.web.devices import build_device_routes
 from wattscope.web.energy import build_energy_routes
+from wattscope.web.fleet import build_fleet_routes
 from wattscope.web.grid_quality import build_grid_quality_routes
+from wattscope.web.incidents import build_incident_routes
 from wattscope.web.insights import build_insight_routes
 from wattscope.web.live_stream import build_live_routes
 from wattscope.web.meters import build_meter_routes
 from wattscope.web.metrics import build_metrics_routes
 from wattscope.web.operations import build_operation_routes
+from wattscope.web.panels import build_panel_routes
 from wattscope.web.phases import build_phase_routes
 from wattscope.web.plant import build_plant_routes
 from wattscope.web.problems import install_problem_handlers, problem
@@ -66,6 +70,8 @@ def create_app(services: Services) -> FastAPI:
     for build in (
         build_chart_routes,
         build_device_energy_routes,
+        build_fleet_routes,
+        build_panel_routes,
         build_device_routes,
         build_energy_routes,
         build_insight_routes,
@@ -80,6 +86,8 @@ def create_app(services: Services) -> FastAPI:
         build_commission_routes,
         build_meter_routes,
         build_operation_routes,
+        build_incident_routes,
+        build_alert_routes,
         build_report_routes,
     ):
         app.include_router(build(services))

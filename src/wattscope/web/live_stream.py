@@ -26,7 +26,10 @@ def build_live_routes(services: Services) -> APIRouter:
 
     @router.get("/live", response_model=None, responses=PROBLEM_RESPONSES | UNREADY_RESPONSES)
     async def follow(request: Request, site: str | None = None) -> Any:  # noqa: ANN401  # a response
-        """Events ``now`` (as /api/insights/now), at most one a second and only on change."""
+        """Events ``now`` (as /api/insights/now), at most one a second and only on change.
+
+        An event ``alerts`` says that alerts or incidents have changed.
+        """
         if len(streams) >= MAX_STREAMS:
             return problem(503, "too_many_streams", "too many live pages; try again later")
         services.find_site(site)
@@ -54,6 +57,7 @@ async def _events(services: Services, site: str | None, request: Request) -> Asy
     seen = -1
     silent_s = 0.0
     was_stale = None
+    alerts_seen = None if services.alerts is None else services.alerts.version
     while not await request.is_disconnected():
         version = services.live.version
         state = describe_now(services, site)
@@ -63,5 +67,9 @@ async def _events(services: Services, site: str | None, request: Request) -> Asy
         elif silent_s >= _PING_S:
             silent_s = 0.0
             yield "event: ping\ndata: {}\n\n"
+        alerts_version = None if services.alerts is None else services.alerts.version
+        if alerts_version != alerts_seen:
+            alerts_seen = alerts_version
+            yield f"event: alerts\ndata: {json.dumps({'version': alerts_version})}\n\n"
         await asyncio.sleep(_LOOK_S)
         silent_s += _LOOK_S

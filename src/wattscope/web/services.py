@@ -8,9 +8,11 @@ from typing import Any, Protocol
 
 from wattscope.compute.modbus.meter_rows import BookRows
 from wattscope.compute.modbus.row_reader import Row
+from wattscope.core.alerting import Alert, AlertRule, AlertState, Delivery
 from wattscope.core.errors import UnknownNameError
 from wattscope.core.fleet import Fleet
 from wattscope.core.fleet_state import SolarFleet
+from wattscope.core.incidents import BookedIncident, IncidentState
 from wattscope.core.registers import RegisterMap
 from wattscope.core.topology import Device, Series, Site
 from wattscope.core.window import Window
@@ -119,6 +121,83 @@ class FleetDesk(Protocol):
     def expect(self, device: Device, start_us: int, end_us: int) -> tuple[Window, Any] | None: ...
 
 
+class FiredAlert(Protocol):
+    """An alert that a rule would have raised."""
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def raised_at_us(self) -> int: ...
+
+    @property
+    def cleared_at_us(self) -> int | None: ...
+
+    @property
+    def value(self) -> float: ...
+
+
+class RulePreview(Protocol):
+    """What a rule would have done."""
+
+    @property
+    def fired(self) -> Sequence[FiredAlert]: ...
+
+    @property
+    def n_devices(self) -> int: ...
+
+
+class IncidentShelf(Protocol):
+    """Incidents with how far people have come with them."""
+
+    def find(self, incident: str) -> BookedIncident: ...
+
+    def list_newest(
+        self,
+        limit: int,
+        *,
+        states: Sequence[IncidentState] | None = None,
+        site: str | None = None,
+        device: str | None = None,
+    ) -> list[BookedIncident]: ...
+
+
+class AlertDesk(Protocol):
+    """Rules, alerts, incidents, and the channels on which alerts are told."""
+
+    @property
+    def incidents(self) -> IncidentShelf: ...
+
+    @property
+    def version(self) -> int: ...
+
+    def list_alerts(
+        self, limit: int, states: tuple[AlertState, ...] | None
+    ) -> list[tuple[Alert, list[Delivery]]]: ...
+
+    def find_alert(self, alert: int) -> tuple[Alert, list[Delivery]]: ...
+
+    def acknowledge_alert(self, alert: int) -> None: ...
+
+    def silence_alert(self, alert: int, until_us: int) -> None: ...
+
+    def list_rules(self) -> list[AlertRule]: ...
+
+    def put_rule(self, rule: AlertRule) -> AlertRule: ...
+
+    def drop_rule(self, rule: int) -> None: ...
+
+    def preview(self, rule: AlertRule) -> RulePreview: ...
+
+    def put_incident_state(
+        self, incident: str, state: IncidentState, until_us: int = 0
+    ) -> BookedIncident: ...
+
+    def list_channels(self) -> list[dict[str, Any]]: ...
+
+    async def test_channel(self, channel: str) -> None: ...
+
+
 class Pulse(LiveView, Protocol):
     """A live view that tells when something changed."""
 
@@ -149,10 +228,22 @@ class Services:
     """None where no source polls meters."""
     commission: CommissionDesk | None = None
     """Likewise."""
+    alerts: AlertDesk | None = None
+    """None where nothing watches."""
     fleet: FleetDesk | None = None
     """None where nothing looks for faults."""
     energy_price: float | None = None
     """Worth of one kWh produced, in the site's currency."""
+
+    def find_alerts(self) -> AlertDesk:
+        """Where alerts and incidents are.
+
+        Raises:
+            UnknownNameError: Nothing watches.
+        """
+        if self.alerts is None:
+            raise UnknownNameError("nothing watches here; start `wattscope run`")
+        return self.alerts
 
     def list_sites(self) -> list[Site]:
         """All sites; those that have devices come first."""

@@ -51,6 +51,12 @@ def test_profile_holds_what_the_file_tells() -> None:
     assert (route.profile, route.zone, route.quantities) == ("shed", UTC, ("active_power_w",))
 
 
+def test_ranges_are_kept_in_base_units() -> None:
+    profile = parse_profile("shed", _build_table(ranges={"active_power_w": [0, 1000]}))
+    assert dict(profile.ranges) == {"active_power_w": (0.0, 1000.0)}
+    assert not parse_profile("shed", _build_table()).ranges
+
+
 @pytest.mark.parametrize("path", list_profiles(), ids=lambda path: path.stem)
 def test_shipped_profile_has_no_fault(path: Path) -> None:
     profile = load_profile(path)
@@ -64,6 +70,16 @@ def test_shipped_profile_has_no_fault(path: Path) -> None:
     [
         ({"topcis": ["a"]}, "topcis: unknown key; did you mean topics?"),
         ({"decoder": "json_maps"}, "decoder: 'json_maps' is unknown; did you mean json_map?"),
+        (
+            {"ranges": {"temprature_c": [0, 1]}},
+            "ranges.temprature_c: is not in the catalogue; did you mean temperature_c?",
+        ),
+        ({"ranges": {"voltage_v": [60, 0]}}, "ranges.voltage_v: must be [lowest, highest] in V"),
+        ({"ranges": {"voltage_v": 60}}, "ranges.voltage_v: must be [lowest, highest] in V"),
+        (
+            {"ranges": {"voltage_v": [0, float("nan")]}},
+            "ranges.voltage_v: must be [lowest, highest] in V",
+        ),
         ({"kind": "metre"}, "kind: 'metre' is unknown; did you mean meter?"),
         ({"title": None}, "title: must be a text that is not empty"),
         ({"has_clock": "yes"}, "has_clock: must be true or false"),

@@ -3,6 +3,7 @@
 import { computed, effect, signal } from "@preact/signals";
 
 import { site, sites } from "../state/catalogue";
+import { noteChange } from "../state/changes";
 import { nowMs, serverNow } from "../state/clock";
 import { apiPath } from "./client";
 import { keepKnown } from "./known";
@@ -73,6 +74,10 @@ function connect(siteId: string | null): void {
   stream = opened;
   opened.addEventListener("open", heard);
   opened.addEventListener("ping", heard);
+  opened.addEventListener("alerts", () => {
+    heard();
+    noteChange();
+  });
   opened.addEventListener("now", (event) => {
     heard();
     take(siteId, JSON.parse((event as MessageEvent<string>).data) as Now);

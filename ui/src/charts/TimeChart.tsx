@@ -39,7 +39,7 @@ export function TimeChart(props: TimeChartProps) {
 
   useEffect(() => {
     chart.current?.setData(dataOf(latest.current));
-  }, [props.times, props.columns, props.gaps, props.present]);
+  }, [props.times, props.columns, props.gaps, props.shades, props.present]);
 
   return (
     <div
@@ -54,6 +54,6 @@ export function TimeChart(props: TimeChartProps) {
 
 function dataOf(props: TimeChartProps): uPlot.AlignedData {
   // uPlot reads and never writes; its type does not say so.
-  const columns = props.columns as (number | null)[][];
+  const columns = props.columns as (number | null | undefined)[][];
   return [props.times.map((ms) => ms / 1000), ...columns];
 }

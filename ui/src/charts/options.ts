@@ -17,6 +17,7 @@ import {
   type Zone,
 } from "./marks";
 import { colourOf, fade, type Role } from "./palette";
+import { drawShadeNames, drawShades, type Shade } from "./shades";
 import { tickLabel, ticksFor } from "./ticks";
 
 export interface ChartLine {
@@ -47,9 +48,11 @@ export interface TimeChartProps {
   lines: readonly ChartLine[];
   /** Instants [ms], ascending. */
   times: readonly number[];
-  /** One column a line, null where unknown. */
-  columns: readonly (readonly (number | null)[])[];
+  /** One column a line: null where unknown, undefined where the line goes on without a point. */
+  columns: readonly (readonly (number | null | undefined)[])[];
   gaps?: readonly GapMark[];
+  /** Stretches of time behind the lines, each with its name. */
+  shades?: readonly Shade[];
   /** Ranges of values behind the lines; the axis then reaches what `axis` says. */
   zones?: readonly Zone[];
   /** Values that the axis holds at least. */
@@ -134,12 +137,14 @@ export function buildOptions(
     hooks: {
       drawClear: [
         (u) => drawZones(u, props().zones ?? []),
+        (u) => drawShades(u, props().shades ?? []),
         (u) => drawGaps(u, props().gaps ?? []),
       ],
       draw: [
         (u) => {
           drawAxisUnit(u, unit, font);
           drawZoneNames(u, props().zones ?? []);
+          drawShadeNames(u, props().shades ?? []);
           drawInstant(u, props().present ?? null);
           drawEnds(
             u,
@@ -187,11 +192,11 @@ function seriesOf(line: ChartLine): uPlot.Series {
 /** A known point between two unknown ones has no line: it is drawn as a point. */
 function findAlone(u: uPlot, s: number): number[] {
   const ys = u.data[s] ?? [];
-  const alone: number[] = [];
-  for (let i = 0; i < ys.length; i += 1) {
-    if (ys[i] != null && ys[i - 1] == null && ys[i + 1] == null) alone.push(i);
-  }
-  return alone;
+  // What is undefined is no point of this line and parts nothing.
+  const own: number[] = [];
+  for (let i = 0; i < ys.length; i += 1) if (ys[i] !== undefined) own.push(i);
+  const isKnown = (n: number) => ys[own[n] ?? -1] != null;
+  return own.filter((_, n) => isKnown(n) && !isKnown(n - 1) && !isKnown(n + 1));
 }
 
 /** From zero, but for values that all lie close together far from it, such as a voltage. */

@@ -2,6 +2,7 @@
 
 export type Role =
   | "solar"
+  | "solar-fill"
   | "grid-in"
   | "grid-out"
   | "battery"
@@ -20,6 +21,7 @@ export type Role =
   | "muted"
   | "line"
   | "hatch"
+  | "raised"
   | "card";
 
 export function colourOf(role: Role): string {

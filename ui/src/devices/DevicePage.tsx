@@ -5,6 +5,11 @@ import { useState } from "preact/hooks";
 import { useFetched } from "../api/fetching";
 import type { Device, LatestValue } from "../api/types";
 import { formatValue } from "../format/number";
+import { DeviceIncidents } from "../incidents/DeviceIncidents";
+import { EvidenceChart } from "../incidents/EvidenceChart";
+import { powerOf } from "../incidents/powers";
+import { findingsWithin, shadesOf } from "../incidents/shades";
+import { useDeviceIncidents } from "../incidents/useDeviceIncidents";
 import { formatAge } from "../format/time";
 import { Card } from "../parts/Card";
 import { Link } from "../parts/Link";
@@ -12,11 +17,15 @@ import { Failed, Nothing, Waiting } from "../parts/States";
 import { PageHead } from "../shell/PageHead";
 import { RangeControl } from "../shell/RangeControl";
 import { nowMs, serverNow } from "../state/clock";
+import { shown, showsNow, showZoom } from "../state/view";
 import { DEVICE_REFRESH_S, deviceAgeS, isSilent } from "./age";
+import { shownWords } from "./chartWords";
 import { DaySpark } from "./DaySpark";
 import { QuantityChart } from "./QuantityChart";
 import { KIND_WORDS } from "./tree";
 
+/** Kinds of which it is known what they should make. */
+const JUDGED_KINDS = ["panel", "inverter"];
 
 export function DevicePage({ id }: { id: string }) {
   const fetched = useFetched<Device>(`/api/devices/${encodeURIComponent(id)}`, DEVICE_REFRESH_S * 1000);
@@ -41,6 +50,8 @@ function Shown({ device }: { device: Device }) {
   const [chosen, setChosen] = useState<string | null>(null);
   const opened = device.quantities.find((one) => one.name === chosen) ?? null;
   const silent = isSilent(device, 2 * DEVICE_REFRESH_S);
+  const incidents = useDeviceIncidents(device.id);
+  const power = JUDGED_KINDS.includes(device.kind) ? powerOf(device) : undefined;
   nowMs.value;
   const age = deviceAgeS(device);
   return (
@@ -66,9 +77,24 @@ function Shown({ device }: { device: Device }) {
           key={opened.name}
           device={device}
           quantity={opened}
+          shades={shadesOf(findingsWithin(incidents, shown.value, opened.name), serverNow())}
           onClose={() => setChosen(null)}
         />
       )}
+      {power !== undefined && (
+        <EvidenceChart
+          device={device}
+          span={shown.value}
+          findings={findingsWithin(incidents, shown.value)}
+          quantity={power}
+          title="Power against expected"
+          testId="expected-chart"
+          when={shownWords()}
+          goesOn={showsNow.value}
+          onZoom={showZoom}
+        />
+      )}
+      <DeviceIncidents incidents={incidents} />
       {device.quantities.length === 0 ? (
         <Nothing title="This device has not sent any quantity yet." />
       ) : (

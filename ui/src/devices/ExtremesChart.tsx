@@ -98,6 +98,7 @@ export function ExtremesChart(props: QuantityChartProps) {
           present={isCurrent.value ? serverNow() : null}
           height={props.height ?? HEIGHT}
           {...(props.zones === undefined ? {} : { zones: props.zones })}
+          {...(props.shades === undefined ? {} : { shades: props.shades })}
           {...(props.axis === undefined ? {} : { axis: props.axis })}
           {...(props.syncKey === undefined ? {} : { syncKey: props.syncKey })}
           label={`${quantity.title} of ${device.name}. The table button shows the numbers.`}

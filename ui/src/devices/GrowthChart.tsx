@@ -24,7 +24,7 @@ import type { QuantityChartProps } from "./quantityChartProps";
 const HEIGHT = 280;
 const REFRESH_MS = 30_000;
 
-export function GrowthChart({ device, quantity, actions }: QuantityChartProps) {
+export function GrowthChart({ device, quantity, shades, actions }: QuantityChartProps) {
   const span = shown.value;
   const interval = intervalFor(span.end - span.start);
   const stepS = intervalSeconds(interval);
@@ -80,6 +80,7 @@ export function GrowthChart({ device, quantity, actions }: QuantityChartProps) {
           times={lines.times}
           columns={columns}
           gaps={lines.gaps}
+          {...(shades === undefined ? {} : { shades })}
           present={isCurrent.value ? serverNow() : null}
           height={HEIGHT}
           label={`Growth of ${quantity.title} of ${device.name}. The table button shows the numbers.`}

@@ -3,16 +3,19 @@
 import { useState } from "preact/hooks";
 
 import type { Device, LatestValue } from "../api/types";
+import type { Shade } from "../charts/shades";
 import { ExtremesChart } from "./ExtremesChart";
 import { GrowthChart } from "./GrowthChart";
 
 interface Props {
   device: Device;
   quantity: LatestValue;
+  /** What detectors found in it. */
+  shades: readonly Shade[];
   onClose: () => void;
 }
 
-export function QuantityChart({ device, quantity, onClose }: Props) {
+export function QuantityChart({ device, quantity, shades, onClose }: Props) {
   const [isRegister, setIsRegister] = useState(false);
   const Chart = quantity.kind === "gauge" || isRegister ? ExtremesChart : GrowthChart;
   const actions = (
@@ -32,5 +35,5 @@ export function QuantityChart({ device, quantity, onClose }: Props) {
       </button>
     </>
   );
-  return <Chart device={device} quantity={quantity} actions={actions} />;
+  return <Chart device={device} quantity={quantity} shades={shades} actions={actions} />;
 }

@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 
 import type { Device, LatestValue } from "../api/types";
 import type { Zone } from "../charts/marks";
+import type { Shade } from "../charts/shades";
 
 export interface QuantityChartProps {
   device: Device;
@@ -17,6 +18,8 @@ export interface QuantityChartProps {
   height?: number;
   /** Ranges of values that are drawn behind the line. */
   zones?: readonly Zone[];
+  /** Stretches of time behind the line, such as findings. */
+  shades?: readonly Shade[];
   /** Values that the axis holds at least. */
   axis?: readonly [number, number];
   /** Charts with the same key share their crosshair. */

@@ -69,6 +69,8 @@ export function mainValue(device: Device): Device["quantities"][number] | null {
 
 export const KIND_WORDS: Record<string, string> = {
   meter: "meter",
+  plant: "plant",
+  string: "string",
   inverter: "inverter",
   panel: "solar panel",
   battery: "battery",

@@ -1,7 +1,7 @@
 /** A list of rows of one height that keeps only those in sight in the page. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 interface LongListProps<Row> {
   rows: readonly Row[];
@@ -35,6 +35,13 @@ export function LongList<Row>({ rows, rowHeight, keyOf, render }: LongListProps<
     };
   }, [isLong, rowHeight]);
 
+  // What was drawn once is drawn again only when the rows or their look change, not by scrolling.
+  const drawn = useMemo(() => new Map<Row, ComponentChildren>(), [rows, render]);
+  const draw = (row: Row): ComponentChildren => {
+    if (!drawn.has(row)) drawn.set(row, render(row));
+    return drawn.get(row);
+  };
+
   const from = isLong ? Math.min(first, Math.max(0, rows.length - count)) : 0;
   return (
     <div
@@ -52,7 +59,7 @@ export function LongList<Row>({ rows, rowHeight, keyOf, render }: LongListProps<
     >
       {rows.slice(from, from + count).map((row) => (
         <div role="listitem" key={keyOf(row)} style={isLong ? { height: `${rowHeight}px` } : {}}>
-          {render(row)}
+          {draw(row)}
         </div>
       ))}
     </div>

@@ -19,9 +19,11 @@ const LIST: readonly [string, string][] = [
   ["Shift ← →", "move what is looked at"],
   ["Esc", "leave the zoom"],
   ["g h", "go to Home"],
+  ["g o", "go to Solar"],
   ["g p", "go to Plant"],
   ["g u", "go to Heat pump"],
   ["g d", "go to Devices"],
+  ["g a", "go to Alerts"],
   ["g s", "go to Health"],
   ["a", "appearance: as system, light, dark"],
   ["?", "this list"],
@@ -30,9 +32,11 @@ const LIST: readonly [string, string][] = [
 const RANGE_KEYS: Record<string, Range> = { d: "day", w: "week", m: "month", y: "year" };
 const GO_KEYS: Record<string, string> = {
   h: "/home",
+  o: "/solar",
   p: "/plant",
   u: "/heatpump",
   d: "/devices",
+  a: "/alerts",
   s: "/health",
 };
 /** Pages that show a period. */

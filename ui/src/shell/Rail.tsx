@@ -1,15 +1,16 @@
 /** The navigation: a rail at the left of a desktop, tabs at the bottom of a phone. */
 
 import { sites } from "../state/catalogue";
-import { path, query, addressOf } from "../state/route";
+import { addressOf, query } from "../state/route";
 import { nextTheme, theme } from "../state/theme";
 import { Link } from "../parts/Link";
-import { type Entry, recipeEntries, SITE_ENTRIES } from "./entries";
+import { type Entry, recipeEntries, shownPath, SITE_ENTRIES } from "./entries";
 import { KeysIcon, MoonIcon, ScreenIcon, SunIcon } from "./icons";
 import { isKeysOpen } from "./Keys";
 
 function EntryLink({ entry }: { entry: Entry }) {
-  const isCurrent = path.value === entry.path || path.value.startsWith(`${entry.path}/`);
+  const at = shownPath.value;
+  const isCurrent = at === entry.path || at.startsWith(`${entry.path}/`);
   return (
     <Link
       to={addressOf(entry.path, { site: query.value.get("site") })}

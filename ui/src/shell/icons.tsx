@@ -30,6 +30,24 @@ export const HeatPumpIcon = () => (
   </Icon>
 );
 
+export const SolarIcon = () => (
+  <Icon>
+    <path d="M5.5 8h13l2 11h-17zM12 8v11M4.5 13.5h15M12 2.2v2.3M5.6 4.2l1.5 1.5M18.4 4.2l-1.5 1.5" />
+  </Icon>
+);
+
+export const AlertsIcon = () => (
+  <Icon>
+    <path d="M6.5 16.5v-6a5.5 5.5 0 0 1 11 0v6l1.5 1.5H5zM10 20.5h4M12 3v2" />
+  </Icon>
+);
+
+export const CloseIcon = () => (
+  <Icon>
+    <path d="m6 6 12 12M18 6 6 18" />
+  </Icon>
+);
+
 export const DevicesIcon = () => (
   <Icon>
     <rect x="4.5" y="4" width="15" height="16" rx="2.5" />

@@ -24,3 +24,10 @@ export function usePageSettings(siteId: string | null): Fetched<PageSettings> {
   }, [colours]);
   return fetched;
 }
+
+const narrow = matchMedia("(max-width: 760px)");
+/** Whether the page is laid out for a phone. */
+export const isNarrow = signal(narrow.matches);
+narrow.addEventListener("change", () => {
+  isNarrow.value = narrow.matches;
+});

@@ -17,6 +17,7 @@ from wattscope.compute.decode.clock import place_instant, read_instant
 from wattscope.compute.decode.identity import is_sender, settle_device
 from wattscope.compute.decode.route import Decoded, Route
 from wattscope.compute.decode.strict_json import MAX_INTEGER, parse_object
+from wattscope.compute.decode.table_reader import is_finite
 from wattscope.compute.decode.values import Found, collect
 from wattscope.core.findings import ReasonCode, Rejection
 from wattscope.core.reading import Reading
@@ -51,7 +52,7 @@ class _Panel(msgspec.Struct, gc=False):
     current_amperes: float
     power_output_watts: float
     location: tuple[float, float] | msgspec.UnsetType | None = msgspec.UNSET
-    """Latitude and longitude; the site knows better, so it is only checked."""
+    """Latitude and longitude, for a device of which nothing else is told."""
 
 
 _decode_panel = msgspec.json.Decoder(_Panel).decode
@@ -85,7 +86,7 @@ def decode(message: RawMessage, route: Route) -> Decoded:
     measured_at_us = place_instant(panel.timestamp, route.zone)
     if isinstance(measured_at_us, Rejection):
         return measured_at_us
-    return (Reading(panel.panel_id, measured_at_us, QUANTITIES, values),)
+    return (Reading(panel.panel_id, measured_at_us, QUANTITIES, values, panel.location or None),)
 
 
 def _decode_strictly(message: RawMessage, route: Route) -> Decoded:
@@ -105,7 +106,14 @@ def _decode_strictly(message: RawMessage, route: Route) -> Decoded:
     columns = collect(_list_values(document))
     if columns is None or isinstance(columns, Rejection):
         return columns or Rejection(ReasonCode.NO_VALUE, "no value")
-    return (Reading(device, measured_at_us, *columns),)
+    return (Reading(device, measured_at_us, *columns, _read_place(document.get("location"))),)
+
+
+def _read_place(location: object) -> tuple[float, float] | None:
+    """Latitude and longitude; None where it is anything else, which costs no reading."""
+    if isinstance(location, list) and len(location) == 2 and all(map(is_finite, location)):
+        return float(location[0]), float(location[1])
+    return None
 
 
 def _list_values(document: dict[str, Any]) -> list[Found]:

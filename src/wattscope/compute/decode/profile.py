@@ -13,6 +13,7 @@
     [time]      path, unit                  where the instant is, what a number counts
     [direction] delivered = "export"        fills {delivered} in the quantities below
     [values]    "path" = { quantity, unit, scale, time }
+    [ranges]    quantity = [lowest, highest]   a reading beyond is set aside [base unit]
     [options]   choices of the one decoder
 
 Parsing reads no file. It lists all faults at once, and an unknown key is an error that names the
@@ -31,14 +32,15 @@ from wattscope.compute.decode import DECODERS
 from wattscope.compute.decode.clock import TimeUnit
 from wattscope.compute.decode.json_path import Path
 from wattscope.compute.decode.route import ClockPath, DevicePattern, Route, ValuePath
-from wattscope.compute.decode.table_reader import is_finite
+from wattscope.compute.decode.table_reader import is_finite, suggest
 from wattscope.compute.decode.value_reader import ValueReader
 from wattscope.core.errors import SettingsError
+from wattscope.core.quantities import QUANTITIES
 from wattscope.core.topology import DeviceKind, is_safe_name
 
 _KEYS: Final = (
     *("title", "decoder", "topics", "kind", "has_clock", "interval_s", "rollover_wh"),
-    *("device", "time", "direction", "values", "options"),
+    *("device", "time", "direction", "values", "ranges", "options"),
 )
 _OPTIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "esphome": {"match": ("exact", "suffix")},
@@ -68,6 +70,8 @@ class Profile:
     direction: Mapping[str, str]
     """The device's own words for its registers, to ``import`` or ``export``."""
     values: tuple[ValuePath, ...]
+    ranges: Mapping[str, tuple[float, float]]
+    """Lowest and highest value of a quantity that is taken [base unit]."""
     device_pattern: DevicePattern
     clock: ClockPath
     options: Mapping[str, str]
@@ -133,6 +137,7 @@ class _ProfileReader(ValueReader):
             rollover_wh=self._read_positive(table, "rollover_wh", "Wh"),
             direction=MappingProxyType(direction),
             values=values,
+            ranges=MappingProxyType(self._read_ranges(self.read_table(table, "ranges"))),
             device_pattern=self._read_device(table, decoder),
             clock=self._read_clock(self.read_table(table, "time"), decoder),
             options=self._read_options(self.read_table(table, "options"), decoder),
@@ -165,6 +170,24 @@ class _ProfileReader(ValueReader):
             word: self.read_choice(table, word, ("import", "export"), "direction.")
             for word in table
         }
+
+    def _read_ranges(self, table: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+        ranges: dict[str, tuple[float, float]] = {}
+        for name, limits in table.items():
+            if name not in QUANTITIES:
+                near = suggest(name, tuple(QUANTITIES))
+                self.faults.append(f"ranges.{name}: is not in the catalogue; {near}")
+            elif (
+                not isinstance(limits, list)
+                or len(limits) != 2
+                or not all(is_finite(one) for one in limits)
+                or not limits[0] < limits[1]
+            ):
+                unit = QUANTITIES[name].unit
+                self.faults.append(f"ranges.{name}: must be [lowest, highest] in {unit}")
+            else:
+                ranges[name] = (float(limits[0]), float(limits[1]))
+        return ranges
 
     def _read_device(self, profile: Mapping[str, Any], decoder: str) -> DevicePattern:
         where = "device."

@@ -17,6 +17,8 @@ A profile is TOML::
     sampling = "mean"          # or "instant"
     device = "meter"           # of columns that name none
     device_column = "plant"    # left out: the columns name their devices
+    device_kind = "inverter"   # of the devices that device_column names
+    device_is_production = true # whether what they count is generated
     quantity_column = "quantity" # with value_column: each row names its quantity, in base units
     value_column = "value"
     quality_column = "quality"   # words of the view readings; only "estimated" is taken over
@@ -139,6 +141,8 @@ class ColumnMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     sampling: Sampling = Sampling.INSTANT
     device: str = _DEVICE
     device_column: str = ""
+    device_kind: DeviceKind = DeviceKind.METER
+    device_is_production: bool = False
     quantity_column: str = ""
     value_column: str = ""
     quality_column: str = ""
@@ -167,20 +171,36 @@ class ColumnMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         for key in sorted(named - known.keys()):
             known[key] = DeviceDefaults(key)
         ordered = sorted(known.values(), key=lambda device: device.parent is not None)
-        return [
-            Device(
-                device.id,
-                site,
-                device.name or device.id,
-                device.kind,
-                parent=device.parent,
-                rating_w=device.rating_w,
-                interval_s=self.interval_s,
-                sampling=self.sampling,
-                is_production=device.is_production,
-            )
-            for device in ordered
-        ]
+        return [self._describe(device, site) for device in ordered]
+
+    def describe_device(self, key: str, site: str) -> Device:
+        """A device that a row names, for a registry that lacks it."""
+        defaults = DeviceDefaults(
+            key, kind=self.device_kind, is_production=self.device_is_production
+        )
+        return self._describe(defaults, site)
+
+    @property
+    def file_columns(self) -> frozenset[str]:
+        """What a file must have; empty where the columns are called like quantities."""
+        if self.columns_from_header:
+            return frozenset()
+        mapped = (column.column for column in self.columns)
+        told = (self.device_column, self.quantity_column, self.value_column, self.quality_column)
+        return frozenset({*self.time_columns, *mapped, *filter(None, told)})
+
+    def _describe(self, device: DeviceDefaults, site: str) -> Device:
+        return Device(
+            device.id,
+            site,
+            device.name or device.id,
+            device.kind,
+            parent=device.parent,
+            rating_w=device.rating_w,
+            interval_s=self.interval_s,
+            sampling=self.sampling,
+            is_production=device.is_production,
+        )
 
     def describe_site(self) -> Site | None:
         """The site that the map describes, if it describes one."""

@@ -32,7 +32,7 @@ from wattscope.core.reading import ByteColumn, FloatColumn, Int64Column, Quality
 from wattscope.core.time_grid import US_PER_S, load_zone
 from wattscope.core.topology import is_safe_name
 
-__all__ = ["BadRow", "RowGroup", "ValueColumn", "decode_rows"]
+__all__ = ["BadRow", "RowGroup", "ValueColumn", "decode_rows", "has_columns"]
 
 _DELIMITERS = ",;\t|"
 
@@ -98,6 +98,18 @@ def decode_rows(
             yield from _decode_group(lines, layout)
 
 
+def has_columns(first_line: str, column_map: ColumnMap) -> bool:
+    """Whether a header has all columns that a map needs."""
+    cells = split_line(first_line.removeprefix("\ufeff"), _choose_delimiter(first_line, column_map))
+    return cells is not None and column_map.file_columns <= {cell.strip() for cell in cells}
+
+
+def _choose_delimiter(first_line: str, column_map: ColumnMap) -> str:
+    if column_map.delimiter == AUTO_DELIMITER:
+        return max(_DELIMITERS, key=first_line.count)
+    return column_map.delimiter
+
+
 @dataclass(frozen=True, slots=True)
 class _Layout:
     """Where in a row everything stands."""
@@ -122,9 +134,7 @@ def _find_layout(column_map: ColumnMap, lines: TableLines, site_time_zone: str) 
         first = lines.lines[0].decode("utf-8")
     except UnicodeDecodeError:
         return lines.reject(0, ReasonCode.ENCODING, "the first line is not UTF-8 text")
-    delimiter = column_map.delimiter
-    if delimiter == AUTO_DELIMITER:
-        delimiter = max(_DELIMITERS, key=first.count)
+    delimiter = _choose_delimiter(first, column_map)
     cells = split_line(first, delimiter)
     if cells is None or "\0" in first:
         return lines.reject(0, ReasonCode.SYNTAX, "the first line is not a row of a table")

@@ -1,0 +1,349 @@
+"""Raises and ends alerts: rules over the live view once a second, and over incidents.
+
+What changes is written with the messages that tell of it in one transaction, and only then
+remembered: where the disk refuses, the next look begins from the same state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from wattscope.alerts import (
+    Step,
+    Watch,
+    acknowledge,
+    clear,
+    find_rule_faults,
+    raise_alert,
+    reopen,
+    silence,
+    wake,
+)
+from wattscope.alerts.incident_rules import tells_of
+from wattscope.alerts.wording import word_alert, word_incident_alert
+from wattscope.core.alerting import (
+    Alert,
+    AlertEvent,
+    AlertRule,
+    AlertState,
+    Delivery,
+    RuleKind,
+)
+from wattscope.core.errors import QueryError
+from wattscope.core.incidents import BookedIncident, Incident, IncidentState
+from wattscope.pipeline.alert_rows import AlertRows, Change, IncidentRows
+from wattscope.pipeline.notices import Channel, make_deliveries
+from wattscope.pipeline.rule_watch import RuleWatch
+from wattscope.pipeline.watched import Names
+from wattscope.ports import LiveView
+
+LOOK_S: Final = 1.0
+
+Key = tuple[int, str, str]
+"""Rule, device, and what it is about: of these there is one open alert at most."""
+
+
+class Alerting:
+    """Rules, what they remember, and the alerts that are not over. Thread-safe."""
+
+    def __init__(
+        self,
+        rows: AlertRows,
+        incident_rows: IncidentRows,
+        names: Names,
+        live: LiveView,
+        channels: Sequence[Channel],
+        on_news: Callable[[], None],
+    ) -> None:
+        """Take the parts.
+
+        Args:
+            rows: Keeps rules and alerts.
+            incident_rows: Keeps incidents.
+            names: Sites, devices and series.
+            live: What rules look at.
+            channels: Where alerts are told.
+            on_news: Called when there are new messages to send.
+        """
+        self._rows = rows
+        self._incident_rows = incident_rows
+        self._names = names
+        self._live = live
+        self._channels = tuple(channels)
+        self._on_news = on_news
+        self._lock = threading.RLock()
+        self.version = 0
+        """Raised with every change of an alert or an incident."""
+        self._rules = {one.id: one for one in rows.list_rules()}
+        self._open: dict[Key, Alert] = {_key(one): one for one in rows.list_open()}
+        self._silent: dict[Key, Alert] = {_key(one): one for one in rows.list_silenced(0)}
+        self._watch = RuleWatch(rows, names, live)
+        self._incidents: dict[str, Incident] | None = None
+        dealt_with = (IncidentState.ACKNOWLEDGED, IncidentState.SILENCED)
+        self._dealt_with = {one.incident.id: one for one in incident_rows.list_states(dealt_with)}
+
+    async def run(self, now_us: Callable[[], int]) -> None:
+        """Look once a second, for ever."""
+        while True:
+            await asyncio.to_thread(self.observe, now_us())
+            await asyncio.sleep(LOOK_S)
+
+    def observe(self, now_us: int) -> None:
+        """Look at the live view and at the incidents, and raise and end alerts."""
+        with self._lock:
+            if self._watch.follow_names(now_us):
+                self._rewatch(now_us)
+            changes: list[Change] = self._wake_all(now_us)
+            steps = self._watch.look(now_us)
+            states = {}
+            for rule, made in steps.items():
+                found = self._judge_step(self._watch.watches[rule], made, now_us)
+                changes += found
+                if found:
+                    states[rule] = self._watch.pack(rule, made)
+            changes += self._judge_incidents(now_us)
+            self._write(changes, states)
+            self._watch.remember(steps, states, now_us)
+
+    def take_incidents(self, incidents: Sequence[Incident], now_us: int) -> None:
+        """Take all incidents that are not over, as they are from now on."""
+        with self._lock:
+            self._incidents = {one.id: one for one in incidents}
+            self.version += 1
+            self._write(self._judge_incidents(now_us), {})
+
+    def save(self) -> None:
+        """Keep what rules remember; before the end."""
+        with self._lock:
+            self._watch.save()
+
+    # ── for people ───────────────────────────────────────────────────────────────────────────
+
+    def list_rules(self) -> list[AlertRule]:
+        """All rules, by id."""
+        with self._lock:
+            return [self._rules[number] for number in sorted(self._rules)]
+
+    def check_rule(self, rule: AlertRule) -> None:
+        """Refuse a rule that cannot be meant.
+
+        Raises:
+            QueryError: All faults.
+        """
+        known = {one.id for one in self._names.list_devices()}
+        faults = find_rule_faults(
+            rule, devices=known, channels=[one.name for one in self._channels]
+        )
+        if faults:
+            raise QueryError("; ".join(faults))
+
+    def put_rule(self, rule: AlertRule, now_us: int) -> AlertRule:
+        """Keep a rule; alerts that it would not raise any more are over.
+
+        Raises:
+            QueryError: It cannot be meant.
+            UnknownNameError: There is no rule of its id.
+        """
+        self.check_rule(rule)
+        with self._lock:
+            kept = self._rows.put_rule(rule)
+            self._rules[kept.id] = kept
+            self._rewatch(now_us)
+            return kept
+
+    def drop_rule(self, rule: int, now_us: int) -> None:
+        """Forget a rule; its alerts are over.
+
+        Raises:
+            UnknownNameError: There is none of this id.
+        """
+        with self._lock:
+            self._rows.drop_rule(rule)
+            self._rules.pop(rule, None)
+            self._watch.forget(rule)
+            self._rewatch(now_us)
+
+    def acknowledge(self, alert: int, now_us: int) -> Alert:
+        """Note that somebody knows of an alert, and of the incident that it is about.
+
+        Raises:
+            UnknownNameError: There is no such alert.
+            QueryError: It is over.
+        """
+        return self._change(
+            alert, lambda one: acknowledge(one, now_us), IncidentState.ACKNOWLEDGED, now_us
+        )
+
+    def silence(self, alert: int, until_us: int, now_us: int) -> Alert:
+        """Tell nobody of an alert until an instant [µs], nor of its incident.
+
+        Raises:
+            UnknownNameError: There is no such alert.
+            QueryError: It is over.
+        """
+        return self._change(
+            alert, lambda one: silence(one, until_us, now_us), IncidentState.SILENCED, now_us
+        )
+
+    def put_incident_state(
+        self, incident: str, state: IncidentState, now_us: int, until_us: int = 0
+    ) -> BookedIncident:
+        """Note how far a person has come with an incident; its alerts follow.
+
+        Raises:
+            UnknownNameError: There is no such incident.
+            QueryError: It is over.
+        """
+        with self._lock:
+            booked = self._incident_rows.put_state(incident, state, now_us, until_us)
+            self._dealt_with.pop(incident, None)
+            if state is not IncidentState.OPEN:
+                self._dealt_with[incident] = booked
+            changes: list[Change] = []
+            for key, one in self._open.items():
+                if key[2] != incident:
+                    continue
+                if state is IncidentState.ACKNOWLEDGED:
+                    changes.append((acknowledge(one, now_us), ()))
+                elif state is IncidentState.SILENCED:
+                    changes.append((silence(one, until_us, now_us), ()))
+                else:
+                    changes.append((reopen(one, now_us), ()))
+            self._write(changes, {})
+            self.version += 1
+            return booked
+
+    def _change(
+        self, alert: int, change: Callable[[Alert], Alert], state: IncidentState, now_us: int
+    ) -> Alert:
+        with self._lock:
+            changed = change(self._rows.find_alert(alert))
+            self._write([(changed, ())], {})
+            if self._incidents is not None and changed.key in self._incidents:
+                booked = self._incident_rows.put_state(
+                    changed.key, state, now_us, changed.silenced_until_us
+                )
+                self._dealt_with[changed.key] = booked
+            return changed
+
+    # ── rules over the live view ─────────────────────────────────────────────────────────────
+
+    def _rewatch(self, now_us: int) -> None:
+        """Put all rules over the registry anew, and end alerts that nobody watches any more."""
+        self._watch.rebuild(self._rules.values(), self._open)
+        watched = self._watch.list_places()
+        about_incidents = {
+            rule.id
+            for rule in self._rules.values()
+            if rule.is_enabled and rule.kind is RuleKind.INCIDENT
+        }
+        gone = [
+            (clear(one, now_us), ())
+            for key, one in self._open.items()
+            if key not in watched and key[0] not in about_incidents
+        ]
+        self._write(gone, {})
+
+    def _judge_step(self, watch: Watch, made: Step, now_us: int) -> list[Change]:
+        rule = watch.rule
+        changes: list[Change] = []
+        for at in made.raised.tolist():
+            place = watch.places[at]
+            measured = float(made.measured[at])
+            device = self._watch.devices.get(place.device)
+            said = word_alert(rule, device, (place.device, place.key), measured)
+            changes.append(self._raise(said, rule, now_us, ""))
+        for at in made.cleared.tolist():
+            place = watch.places[at]
+            alert = self._open.get((rule.id, place.device, place.key))
+            if alert is not None:
+                changes.append(self._end(alert, rule, now_us))
+        return changes
+
+    # ── rules over incidents ─────────────────────────────────────────────────────────────────
+
+    def _judge_incidents(self, now_us: int) -> list[Change]:
+        if self._incidents is None:
+            return []
+        changes: list[Change] = []
+        for rule in self._rules.values():
+            if rule.kind is not RuleKind.INCIDENT:
+                continue
+            changes += [
+                self._raise_incident(rule, one, now_us)
+                for one in self._incidents.values()
+                if (rule.id, one.device, one.id) not in self._open
+                and one.id not in self._dealt_with
+                and tells_of(rule, one, self._zone_of(one.site), now_us)
+            ]
+        for key, alert in self._open.items():
+            of_rule = self._rules.get(key[0])
+            if of_rule is None or of_rule.kind is not RuleKind.INCIDENT:
+                continue
+            if not of_rule.is_enabled or alert.key not in self._incidents:
+                changes.append(self._end(alert, of_rule, now_us))
+        return changes
+
+    def _raise_incident(self, rule: AlertRule, incident: Incident, now_us: int) -> Change:
+        said = word_incident_alert(rule, incident, self._watch.devices.get(incident.device))
+        return self._raise(said, rule, now_us, incident.recommendation)
+
+    def _zone_of(self, site: str) -> str:
+        found = self._watch.sites.get(site)
+        return "UTC" if found is None else found.time_zone
+
+    # ── what becomes of alerts ───────────────────────────────────────────────────────────────
+
+    def _raise(self, said: Alert, rule: AlertRule, now_us: int, advice: str) -> Change:
+        alert = raise_alert(said, self._silent.get(_key(said)), now_us)
+        return alert, self._tell(AlertEvent.RAISED, alert, rule, advice)
+
+    def _end(self, alert: Alert, rule: AlertRule, now_us: int) -> Change:
+        ended = clear(alert, now_us)
+        was_silent = alert.state is AlertState.SILENCED
+        return ended, [] if was_silent else self._tell(AlertEvent.CLEARED, ended, rule, "")
+
+    def _wake_all(self, now_us: int) -> list[Change]:
+        changes: list[Change] = []
+        for alert in self._open.values():
+            woken = wake(alert, now_us)
+            rule = self._rules.get(alert.rule)
+            if woken is not None and rule is not None:
+                changes.append((woken, self._tell(AlertEvent.REMINDED, woken, rule, "")))
+        for booked in list(self._dealt_with.values()):
+            until_us = booked.silenced_until_us
+            if booked.state is IncidentState.SILENCED and now_us >= until_us:
+                self._incident_rows.put_state(booked.incident.id, IncidentState.OPEN, now_us)
+                del self._dealt_with[booked.incident.id]
+                self.version += 1
+        return changes
+
+    def _tell(
+        self, event: AlertEvent, alert: Alert, rule: AlertRule, advice: str
+    ) -> list[Delivery]:
+        device = self._watch.devices.get(alert.device)
+        site = None if device is None else self._watch.sites.get(device.site)
+        return make_deliveries(event, alert, rule, (device, site), self._channels, advice)
+
+    def _write(self, changes: Sequence[Change], states: Mapping[int, Mapping[str, Any]]) -> None:
+        if not changes:
+            return
+        for alert in self._rows.write(changes, states):
+            key = _key(alert)
+            self._silent.pop(key, None)
+            if alert.state is not AlertState.CLEARED:
+                self._open[key] = alert
+                continue
+            self._open.pop(key, None)
+            if alert.silenced_until_us:
+                self._silent[key] = alert
+        self.version += 1
+        if any(messages for _, messages in changes):
+            self._on_news()
+
+
+def _key(alert: Alert) -> Key:
+    return alert.rule, alert.device, alert.key

@@ -1,0 +1,231 @@
+"""Rules, alerts and the messages about them, in SQL.
+
+An alert and the messages that tell of it are one transaction: after a crash there are both or
+none, so that nothing is raised twice and nothing raised goes untold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import Any, Protocol
+
+import msgspec
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from wattscope.core.alerting import Alert, AlertRule, AlertState, Delivery
+from wattscope.core.errors import UnknownNameError
+from wattscope.registry.alert_rows import (
+    alert_of_row,
+    delivery_of_row,
+    row_of_alert,
+    row_of_delivery,
+    row_of_rule,
+    rule_of_row,
+)
+from wattscope.registry.names import Row, RowChange, change_row, make_row
+from wattscope.registry.schema import alert_deliveries, alert_rules, alert_states, alerts
+
+KEPT_ALERTS = 100_000
+"""Alerts that are over are forgotten beyond this number, the oldest first, with their messages."""
+_PRUNE_EVERY = 500
+_MAX_IN = 500
+_OVER = AlertState.CLEARED.value
+
+
+class NamedDatabase(Protocol):
+    """A database that keeps rules as it keeps names: twice."""
+
+    def begin(self) -> AbstractContextManager[Connection]: ...
+
+    def change_names(self, changes: Sequence[RowChange]) -> None: ...
+
+
+class AlertBook:
+    """The tables; safe to use from several threads, as its database is."""
+
+    def __init__(self, database: NamedDatabase) -> None:
+        self._database = database
+        self._since_prune = 0
+
+    # ── rules ────────────────────────────────────────────────────────────────────────────────
+
+    def list_rules(self) -> list[AlertRule]:
+        """All rules, by id."""
+        with self._database.begin() as connection:
+            rows = connection.execute(select(alert_rules).order_by(alert_rules.c.id))
+            return [rule_of_row(row) for row in rows.mappings()]
+
+    def find_rule(self, rule: int) -> AlertRule:
+        """The rule of an id.
+
+        Raises:
+            UnknownNameError: There is none.
+        """
+        with self._database.begin() as connection:
+            rows = connection.execute(select(alert_rules).where(alert_rules.c.id == rule))
+            found = [rule_of_row(row) for row in rows.mappings()]
+        if not found:
+            raise UnknownNameError(f"alert rule {rule} does not exist; see /api/alert-rules")
+        return found[0]
+
+    def put_rule(self, rule: AlertRule) -> AlertRule:
+        """Keep a rule, in place of one with its id; id 0 gets one that no rule ever had.
+
+        Raises:
+            UnknownNameError: There is no rule of this id.
+        """
+        older = self.find_rule(rule.id) if rule.id else None
+        kept = rule if rule.id else replace(rule, id=self._next_id())
+        old_row = None if older is None else _named_row(older)
+        self._database.change_names([change_row(alert_rules, old_row, _named_row(kept))])
+        return kept
+
+    def drop_rule(self, rule: int) -> None:
+        """Forget a rule and what it remembers; its alerts stay.
+
+        Raises:
+            UnknownNameError: There is no rule of this id.
+        """
+        older = self.find_rule(rule)
+        self._database.change_names([change_row(alert_rules, _named_row(older), None)])
+        with self._database.begin() as connection:
+            connection.execute(delete(alert_states).where(alert_states.c.rule == rule))
+
+    def _next_id(self) -> int:
+        with self._database.begin() as connection:
+            known = connection.execute(
+                select(func.max(alert_rules.c.id)).union_all(select(func.max(alerts.c.rule)))
+            )
+            return max(0, *(int(number or 0) for (number,) in known)) + 1
+
+    # ── what rules remember ──────────────────────────────────────────────────────────────────
+
+    def load_states(self) -> dict[int, dict[str, Any]]:
+        """What each rule remembers of its places."""
+        with self._database.begin() as connection:
+            rows = connection.execute(select(alert_states.c.rule, alert_states.c.content)).all()
+        return {rule: msgspec.json.decode(content) for rule, content in rows}
+
+    def save_states(self, states: Mapping[int, Mapping[str, Any]]) -> None:
+        """Keep what rules remember."""
+        if states:
+            with self._database.begin() as connection:
+                _write_states(connection, states)
+
+    # ── alerts ───────────────────────────────────────────────────────────────────────────────
+
+    def write(
+        self,
+        changed: Sequence[tuple[Alert, Sequence[Delivery]]],
+        states: Mapping[int, Mapping[str, Any]],
+    ) -> list[Alert]:
+        """Keep alerts and the messages about them, and what rules remember, in one transaction.
+
+        Args:
+            changed: New alerts with id 0 and changed ones, each with its messages; those of a new
+                alert are given its id.
+            states: What rules remember after it.
+
+        Returns:
+            The alerts, the new ones with their ids.
+        """
+        written = []
+        with self._database.begin() as connection:
+            for alert, messages in changed:
+                kept = _write_alert(connection, alert)
+                written.append(kept)
+                for one in messages:
+                    told = replace(one, notice=replace(one.notice, alert=kept.id))
+                    connection.execute(insert(alert_deliveries), row_of_delivery(told))
+            _write_states(connection, states)
+        self._since_prune += len(written)
+        if self._since_prune >= _PRUNE_EVERY:
+            self._since_prune = 0
+            self.prune(KEPT_ALERTS)
+        return written
+
+    def list_open(self) -> list[Alert]:
+        """Alerts that are not over, by id."""
+        return self._select(alerts.c.state != _OVER)
+
+    def list_silenced(self, now_us: int) -> list[Alert]:
+        """Alerts that are over, but silenced until later; by id."""
+        return self._select(alerts.c.state == _OVER, alerts.c.silenced_until_us > now_us)
+
+    def list_newest(self, limit: int, states: Collection[AlertState] | None = None) -> list[Alert]:
+        """The newest alerts, newest first; of some states or all."""
+        query = select(alerts).order_by(alerts.c.id.desc()).limit(limit)
+        if states is not None:
+            query = query.where(alerts.c.state.in_([one.value for one in states]))
+        with self._database.begin() as connection:
+            return [alert_of_row(row) for row in connection.execute(query).mappings()]
+
+    def find_alert(self, alert: int) -> Alert:
+        """The alert of an id.
+
+        Raises:
+            UnknownNameError: There is none.
+        """
+        found = self._select(alerts.c.id == alert)
+        if not found:
+            raise UnknownNameError(f"alert {alert} does not exist; see /api/alerts")
+        return found[0]
+
+    def list_deliveries(self, of: Iterable[int]) -> dict[int, list[Delivery]]:
+        """The messages about some alerts, by alert."""
+        wanted = list(of)
+        found: dict[int, list[Delivery]] = {}
+        with self._database.begin() as connection:
+            for at in range(0, len(wanted), _MAX_IN):
+                rows = connection.execute(
+                    select(alert_deliveries)
+                    .where(alert_deliveries.c.alert.in_(wanted[at : at + _MAX_IN]))
+                    .order_by(alert_deliveries.c.created_at_us, alert_deliveries.c.id)
+                )
+                for row in rows.mappings():
+                    found.setdefault(row["alert"], []).append(delivery_of_row(row))
+        return found
+
+    def prune(self, n_kept: int) -> None:
+        """Forget the oldest alerts that are over."""
+        with self._database.begin() as connection:
+            last = connection.execute(
+                select(alerts.c.id)
+                .where(alerts.c.state == _OVER)
+                .order_by(alerts.c.id.desc())
+                .offset(n_kept)
+                .limit(1)
+            ).scalar()
+            if last is None:
+                return
+            old = select(alerts.c.id).where(alerts.c.state == _OVER, alerts.c.id <= last)
+            connection.execute(delete(alert_deliveries).where(alert_deliveries.c.alert.in_(old)))
+            connection.execute(delete(alerts).where(alerts.c.state == _OVER, alerts.c.id <= last))
+
+    def _select(self, *conditions: Any) -> list[Alert]:  # noqa: ANN401  # conditions of SQLAlchemy
+        with self._database.begin() as connection:
+            rows = connection.execute(select(alerts).where(*conditions).order_by(alerts.c.id))
+            return [alert_of_row(row) for row in rows.mappings()]
+
+
+def _named_row(rule: AlertRule) -> Row:
+    return make_row(alert_rules, row_of_rule(rule))
+
+
+def _write_alert(connection: Connection, alert: Alert) -> Alert:
+    row = row_of_alert(alert)
+    if alert.id:
+        connection.execute(update(alerts).where(alerts.c.id == alert.id).values(row))
+        return alert
+    key = connection.execute(insert(alerts).values(row)).inserted_primary_key
+    assert key is not None  # noqa: S101  # one row was inserted
+    return replace(alert, id=key[0])
+
+
+def _write_states(connection: Connection, states: Mapping[int, Mapping[str, Any]]) -> None:
+    for rule, content in states.items():
+        connection.execute(delete(alert_states).where(alert_states.c.rule == rule))
+        text = msgspec.json.encode(content).decode()
+        connection.execute(insert(alert_states).values(rule=rule, content=text))
