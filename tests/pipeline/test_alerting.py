@@ -124,7 +124,7 @@ def test_where_the_disk_refuses_the_next_look_raises_it(
     farm.alerting.put_rule(HOT, at(0))
     farm.hear(1, "p1", 61.0)
 
-    def refuse(_: AlertBook, __: Sequence[Change], ___: Any) -> list[Alert]:  # noqa: ANN401  # as the book's
+    def refuse(_: AlertBook, __: Sequence[Change]) -> list[Alert]:
         raise TransientError("no room")
 
     with monkeypatch.context() as patch:
