@@ -4,7 +4,7 @@
 
     Plant ── Inverter-1 ─┬─ String-1   Panel-001 .. Panel-004
                          ├─ String-2   Panel-005 .. Panel-008, of which 006 is dirty
-                         └─ String-3   Panel-009 .. Panel-012, of which 010 is dead
+                         └─ String-3   Panel-009 .. Panel-012, dead for more than an hour
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,10 +27,11 @@ from wattscope.settings import Settings, load_settings
 from wattscope.simulate.simulator import Simulator, Surroundings
 
 BROKEN = "Panel-010"
+"""One of the dead string."""
 WEAK = "Panel-006"
-DAYS = 21
-BROKEN_DAYS = 3
-WEAK_DAYS = 12
+DAYS = 16
+BROKEN_MINUTES = 80
+WEAK_DAYS = 10
 
 SETTINGS = """\
 pages = ["solar"]
@@ -71,7 +73,7 @@ parent = "Plant"
 [simulate]
 seed = 3
 interval_s = 5
-history_s = 300
+history_s = 60
 epoch = 2026-01-01
 cloudiness = 0.2
 faults = {faults}
@@ -90,10 +92,9 @@ def noon_zone(now: datetime) -> tuple[str, float]:
 def write_settings(path: Path, port: int, now: datetime) -> Settings:
     """The settings of the farm, as a file and as read."""
     zone, longitude = noon_zone(now)
-    faults = [
-        f"string_out:{BROKEN}:{(now - timedelta(days=BROKEN_DAYS)).date()}",
-        f"soiling:{WEAK}:{(now - timedelta(days=WEAK_DAYS)).date()}",
-    ]
+    broken = now - timedelta(minutes=BROKEN_MINUTES)
+    weak = now - timedelta(days=WEAK_DAYS)
+    faults = [f"string_out:{BROKEN}:{broken:%FT%H:%MZ}", f"soiling:{WEAK}:{weak:%FT%H:%MZ}"]
     text = SETTINGS.format(zone=zone, longitude=longitude, port=port, faults=faults)
     path.write_text(text.replace("'", '"'), encoding="utf-8")
     return load_settings(path)
@@ -110,7 +111,19 @@ def run_farm(folder: Path) -> Iterator[RunningPage]:
         fill_history(storage, simulator, DAYS * 86_400)
     with run_page(folder, "run", "-c", settings_file, "--no-browser") as page:
         with _publishing(simulator, f"mqtt://127.0.0.1:{port}"):
+            _wait_until_found(page)
             yield page
+
+
+def _wait_until_found(page: RunningPage, timeout_s: float = 120.0) -> None:
+    """Until detectors have looked at all of it."""
+    deadline_s = time.monotonic() + timeout_s
+    while True:
+        found = {one["device"] for one in page.get("/api/incidents")["incidents"]}
+        if {BROKEN, WEAK} <= found:
+            return
+        assert time.monotonic() < deadline_s, f"found only {found}\n{page.log.read_text()}"
+        time.sleep(0.5)
 
 
 @contextlib.contextmanager

@@ -118,7 +118,7 @@ def test_rule_is_tried_on_the_past_while_it_is_written(
         "severity": "warning", "channels": [], "is_enabled": True,
         "schedule": {"weekdays": list(range(7)), "start": "00:00", "end": "24:00"},
     }  # fmt: skip
-    answer = page.request.post(f"{farm.url}/api/alert-rules/preview", data={"rule": rule}).json()
+    answer = page.request.post(f"{farm.url}/api/alert-rules/preview", data=rule).json()
     assert fired == pytest.approx(answer["n_fired"], abs=2) and fired > 0
     times = page.get_by_test_id("preview").locator("tbody tr")
     assert times.count() == min(100, len(answer["fired"]))

@@ -135,6 +135,11 @@ test("numbers of the evidence have the unit that their name ends in", () => {
     name: "expected power",
     value: "1.31\u202fkW",
   });
+  assert.deepEqual(evidenceWords("loss_per_day_share", 0.0102), {
+    name: "loss per day",
+    value: "1.02\u202f%",
+  });
+  assert.deepEqual(evidenceWords("peers_n", 3), { name: "peers", value: "3" });
   assert.deepEqual(evidenceWords("share_ratio", 0.61), { name: "share", value: "0.610" });
   assert.deepEqual(evidenceWords("neighbours", 19), { name: "neighbours", value: "19.0" });
 });

@@ -12,6 +12,7 @@ import {
   powerNow,
   rankByLoss,
   sharedStart,
+  shareOf,
 } from "../src/solar/order";
 import { deviceWords, lossWords, verdictOf } from "../src/solar/words";
 
@@ -145,6 +146,13 @@ test("an old value is no part of what they give now", () => {
     200,
   );
   assert.equal(powerNow([panel("b", { state: "stale" })]), null);
+});
+
+test("a device that has just failed does not look well for what it gave before", () => {
+  const failed = panel("a", { state: "fault", performance: 0.96, power_w: 0, expected_w: 380 });
+  assert.equal(shareOf(failed), 0);
+  assert.equal(shareOf({ ...failed, expected_w: null }), 0.96);
+  assert.equal(shareOf(panel("b", { state: "low", performance: 0.6, power_w: 0 })), 0.6);
 });
 
 test("a filter and a word narrow the list together", () => {

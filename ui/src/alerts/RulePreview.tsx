@@ -23,7 +23,7 @@ type Trial =
 function useTrial(rule: AlertRule): Trial {
   const [trial, setTrial] = useState<Trial>({ state: "waiting" });
   const turn = useRef(0);
-  const body = JSON.stringify({ rule: { ...rule, name: rule.name.trim() || "a rule" } });
+  const body = JSON.stringify({ ...rule, name: rule.name.trim() || "a rule" });
   useEffect(() => {
     turn.current += 1;
     const mine = turn.current;

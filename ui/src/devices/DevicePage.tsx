@@ -7,6 +7,7 @@ import type { Device, LatestValue } from "../api/types";
 import { formatValue } from "../format/number";
 import { DeviceIncidents } from "../incidents/DeviceIncidents";
 import { EvidenceChart } from "../incidents/EvidenceChart";
+import { powerOf } from "../incidents/powers";
 import { findingsWithin, shadesOf } from "../incidents/shades";
 import { useDeviceIncidents } from "../incidents/useDeviceIncidents";
 import { formatAge } from "../format/time";
@@ -21,7 +22,7 @@ import { DEVICE_REFRESH_S, deviceAgeS, isSilent } from "./age";
 import { shownWords } from "./chartWords";
 import { DaySpark } from "./DaySpark";
 import { QuantityChart } from "./QuantityChart";
-import { KIND_WORDS, mainValue } from "./tree";
+import { KIND_WORDS } from "./tree";
 
 /** Kinds of which it is known what they should make. */
 const JUDGED_KINDS = ["panel", "inverter"];
@@ -50,7 +51,7 @@ function Shown({ device }: { device: Device }) {
   const opened = device.quantities.find((one) => one.name === chosen) ?? null;
   const silent = isSilent(device, 2 * DEVICE_REFRESH_S);
   const incidents = useDeviceIncidents(device.id);
-  const power = JUDGED_KINDS.includes(device.kind) ? mainValue(device) : null;
+  const power = JUDGED_KINDS.includes(device.kind) ? powerOf(device) : undefined;
   nowMs.value;
   const age = deviceAgeS(device);
   return (
@@ -80,12 +81,12 @@ function Shown({ device }: { device: Device }) {
           onClose={() => setChosen(null)}
         />
       )}
-      {power !== null && (
+      {power !== undefined && (
         <EvidenceChart
           device={device}
           span={shown.value}
           findings={findingsWithin(incidents, shown.value)}
-          quantity={power.name}
+          quantity={power}
           title="Power against expected"
           testId="expected-chart"
           when={shownWords()}

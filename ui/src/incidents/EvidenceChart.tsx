@@ -22,6 +22,7 @@ import { zone } from "../state/catalogue";
 import { serverNow } from "../state/clock";
 import type { Span } from "../state/view";
 import { evidenceRows, joinLines, valueAt } from "./evidence";
+import { POWERS } from "./powers";
 import { shadesOf } from "./shades";
 
 const HEIGHT = 260;
@@ -29,8 +30,6 @@ const EDGE = 0.35;
 const PEER = 0.4;
 /** A point of the expectation for so many pixels. */
 const PIXELS_A_POINT = 3;
-/** What may be the power of a panel or inverter, as the server chooses it. */
-const POWERS = ["active_power_w", "production_power_w", "dc_power_w"];
 const METHOD_WORDS: Record<ExpectedMethod, string> = {
   irradiance: "of the light and the temperature that were measured, and of what it used to give",
   clear_sky: "of a clear sky, and of what it used to give; under clouds it is an upper bound",
@@ -42,7 +41,7 @@ interface Props {
   device: Device;
   span: Span;
   findings: readonly Finding[];
-  /** What to show where nothing is expected. */
+  /** What is drawn; of a power it is asked what was expected. */
   quantity: string;
   title: string;
   testId: string;
@@ -54,30 +53,26 @@ interface Props {
 }
 
 export function EvidenceChart(props: Props) {
-  const { device, span, findings, title, testId, goesOn, onZoom } = props;
+  const { device, span, findings, quantity, title, testId, goesOn, onZoom } = props;
   const head = useRef<HTMLDivElement>(null);
   const pixels = usePixels(head);
   const [cursor, setCursor] = useState<number | null>(null);
   const base = `/api/devices/${encodeURIComponent(device.id)}`;
   const instants = instantFields(span.start, span.end);
   const every = goesOn && pixels !== null ? refreshMs((span.end - span.start) / pixels) : 0;
+  const isPower = POWERS.includes(quantity);
   const expectation = useFetched<Expected>(
-    pixels === null
+    pixels === null || !isPower
       ? null
       : apiPath(`${base}/expected`, { ...instants, points: Math.ceil(pixels / PIXELS_A_POINT) }),
     every,
   );
-  const isAnswered = expectation.answer !== null || expectation.error !== null;
-  const power = POWERS.find((name) => device.quantities.some((one) => one.name === name));
   const isTold = expectation.answer?.expected.some((one) => one !== null) ?? false;
-  const expected = isTold && power !== undefined ? expectation.answer : null;
-  const quantity = (expected === null ? undefined : power) ?? props.quantity;
-  const unit =
-    expected?.unit ?? device.quantities.find((one) => one.name === quantity)?.unit ?? "W";
+  const expected = isTold ? expectation.answer : null;
+  const unit = device.quantities.find((one) => one.name === quantity)?.unit ?? "W";
+  // The device is drawn at once; what was expected may take longer to work out.
   const fetched = useFetched<QuantityChart>(
-    pixels === null || !isAnswered
-      ? null
-      : apiPath(`${base}/chart`, { quantity, ...instants, pixels }),
+    pixels === null ? null : apiPath(`${base}/chart`, { quantity, ...instants, pixels }),
     every,
   );
   const answer = useLastFor(span, fetched.answer);
@@ -138,15 +133,17 @@ export function EvidenceChart(props: Props) {
           onZoom={onZoom}
         />
       )}
-      <p class="chart-note">
-        {expected === null
-          ? isAnswered
-            ? "What to expect of it is not known, so its values stand alone."
-            : "\u00a0"
-          : `Expected: ${METHOD_WORDS[expected.method] ?? expected.method}.`}
-      </p>
+      <p class="chart-note">{noteOf(expected, isPower, expectation.isLoading)}</p>
     </ChartCard>
   );
+}
+
+function noteOf(expected: Expected | null, isPower: boolean, isLoading: boolean): string {
+  if (expected !== null) return `Expected: ${METHOD_WORDS[expected.method] ?? expected.method}.`;
+  if (!isPower) return "\u00a0";
+  return isLoading
+    ? "Working out what was to be expected…"
+    : "What to expect of it is not known, so its values stand alone.";
 }
 
 /** Peers, then the band, then the device over them all. */

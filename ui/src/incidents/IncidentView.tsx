@@ -17,6 +17,7 @@ import type { Span } from "../state/view";
 import { Acts } from "./Acts";
 import { EvidenceChart } from "./EvidenceChart";
 import { FindingsTable } from "./FindingsTable";
+import { powerOf } from "./powers";
 import { SeverityMark } from "./SeverityMark";
 import { daysInWords, evidenceSpan } from "./span";
 import { capital, costWords, stateWords, whenWords } from "./words";
@@ -82,7 +83,7 @@ function Evidence({ incident }: { incident: Incident }) {
   if (device === null) return fetched.error === null ? <Waiting height={300} /> : null;
   const whole = evidenceSpan(incident, zone.value, nowMs.peek());
   const told = incident.findings.find((one) => one.quantity !== "")?.quantity;
-  const quantity = told ?? mainValue(device)?.name;
+  const quantity = told ?? powerOf(device) ?? mainValue(device)?.name;
   if (quantity === undefined) return null;
   return (
     <EvidenceChart

@@ -2,7 +2,7 @@
 
 import type { AlertState, Incident, IncidentState, Severity } from "../api/alerting";
 import { formatMoney } from "../format/money";
-import { formatThree, formatValue } from "../format/number";
+import { formatCount, formatThree, formatValue, THIN_SPACE } from "../format/number";
 import { formatDuration, momentOf } from "../format/time";
 
 export const SEVERITY_WORDS: Record<Severity, string> = {
@@ -66,6 +66,7 @@ const UNITS: Record<string, string> = {
   s: "s",
   h: "h",
   d: "d",
+  days: "d",
   pct: "%",
   ratio: "",
   hz: "Hz",
@@ -77,6 +78,10 @@ const UNITS: Record<string, string> = {
 export function evidenceWords(name: string, value: number): { name: string; value: string } {
   const at = name.lastIndexOf("_");
   const unit = at < 0 ? undefined : UNITS[name.slice(at + 1)];
+  const suffix = name.slice(at + 1);
+  const stem = name.slice(0, at).replaceAll("_", " ");
+  if (suffix === "share") return { name: stem, value: `${formatThree(value * 100)}${THIN_SPACE}%` };
+  if (suffix === "n") return { name: stem, value: formatCount(value) };
   const title = (unit === undefined ? name : name.slice(0, at)).replaceAll("_", " ");
   return { name: title, value: unit === undefined ? formatThree(value) : formatValue(value, unit) };
 }

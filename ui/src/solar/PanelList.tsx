@@ -20,6 +20,7 @@ import {
   isLosing,
   matches,
   rankByLoss,
+  shareOf,
   STATES,
 } from "./order";
 import { StateMark } from "./StateMark";
@@ -157,7 +158,7 @@ function Row({ one, fleet, parent }: { one: FleetDevice; fleet: Fleet; parent: s
         <small>{parent ?? (one.name === one.id ? "\u00a0" : one.id)}</small>
       </span>
       <span class="panel-state">
-        <StateMark state={one.state} level={one.performance} />
+        <StateMark state={one.state} level={shareOf(one)} />
         <span>
           {STATE_WORDS[one.state]}
           <small title={one.cause ?? ""}>{one.cause ?? ageWords(one)}</small>
@@ -188,7 +189,7 @@ function ageWords(one: FleetDevice): string {
 
 /** Power now; below it the share of what was expected, on the way to the mark that is all of it. */
 function Against({ one }: { one: FleetDevice }) {
-  const share = one.performance;
+  const share = shareOf(one);
   return (
     <span class="against">
       <span>

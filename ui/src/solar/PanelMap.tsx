@@ -14,7 +14,7 @@ import { isDark } from "../state/theme";
 import { addressOfDevice } from "./addressOfDevice";
 import { drawMap } from "./drawMap";
 import { cellAt, type Direction, layoutMap, neighbourOf } from "./mapLayout";
-import { countStates, type Filter, groupsOf, matches, type Parent, STATES } from "./order";
+import { countStates, type Filter, groupsOf, matches, type Parent, shareOf, STATES } from "./order";
 import { StateMark } from "./StateMark";
 import { deviceWords, STATE_WORDS } from "./words";
 
@@ -204,7 +204,7 @@ function Tip({ device, currency, left, top }: TipProps) {
       style={{ left: `${left}px`, top: `${top}px`, width: `${TIP_WIDTH}px` }}
     >
       <strong>
-        <StateMark state={device.state} level={device.performance} />
+        <StateMark state={device.state} level={shareOf(device)} />
         {device.name}
       </strong>
       <p>{deviceWords(device, currency)}</p>

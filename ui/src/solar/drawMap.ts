@@ -5,7 +5,7 @@ import { colourOf, fade, type Role } from "../charts/palette";
 import { formatShare } from "../format/number";
 import { isDark } from "../state/theme";
 import { type Cell, type MapLayout, NAMED_FROM_PX } from "./mapLayout";
-import { sharedStart } from "./order";
+import { sharedStart, shareOf } from "./order";
 
 const ROLES: Record<PanelState, Role> = {
   ok: "solar",
@@ -89,7 +89,8 @@ function coloursByState(): Record<PanelState, string> {
 
 function drawCell(brush: Brush, cell: Cell): void {
   const { context, size } = brush;
-  const { state, performance } = cell.device;
+  const { state } = cell.device;
+  const share = shareOf(cell.device);
   const { x, y } = cell;
   const colour = brush.colours[state];
   const line = size >= 20 ? 1.5 : 1;
@@ -98,7 +99,7 @@ function drawCell(brush: Brush, cell: Cell): void {
   context.fillStyle = size >= NAMED_FROM_PX ? brush.card : brush.room;
   context.fillRect(x, y, size, size);
   if (state === "ok" || state === "low") {
-    const level = performance === null ? 1 : Math.min(1, Math.max(0, performance));
+    const level = share === null ? 1 : Math.min(1, Math.max(0, share));
     drawLevel(brush, x, y, level, state === "ok" ? brush.well : brush.low);
   } else if (state === "fault") {
     context.fillStyle = size >= NAMED_FROM_PX ? fade(colour, TINT / 2) : colour;
@@ -176,10 +177,11 @@ function drawWords(brush: Brush, cell: Cell): void {
   context.fillStyle = ink;
   context.font = `11px ${font}`;
   context.fillText(fit(context, device.name.slice(brush.shared), size - 26), x + 7, y + 7);
-  if (device.performance === null) return;
+  const share = shareOf(device);
+  if (share === null) return;
   context.font = `700 ${size >= 68 ? 17 : 13}px ${font}`;
   context.textBaseline = "bottom";
-  context.fillText(formatShare(device.performance), x + 7, y + size - 6);
+  context.fillText(formatShare(share), x + 7, y + size - 6);
   context.textBaseline = "top";
 }
 

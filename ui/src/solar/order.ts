@@ -18,6 +18,17 @@ export function countStates(devices: readonly FleetDevice[]): Record<PanelState,
   return count;
 }
 
+/**
+ * What a device gives of what is expected, 0 to about 1. That of the last hours of light is steady
+ * under clouds, but a device that has just failed must not look well in it.
+ */
+export function shareOf(one: FleetDevice): number | null {
+  const { performance, power_w: power, expected_w: expected } = one;
+  if (one.state !== "fault" || power === null || expected === null || expected <= 0)
+    return performance;
+  return Math.min(performance ?? 1, power / expected);
+}
+
 /** What all give now together; an old value is no part of now [W]. */
 export function powerNow(devices: readonly FleetDevice[]): number | null {
   const known = devices.flatMap((one) => (one.state === "stale" ? [] : (one.power_w ?? [])));
