@@ -109,6 +109,10 @@ class Alerting:
         """Take all incidents that are not over, as they are from now on."""
         with self._lock:
             self._incidents = {one.id: one for one in incidents}
+            # One that is over and begins again is news.
+            self._dealt_with = {
+                number: one for number, one in self._dealt_with.items() if number in self._incidents
+            }
             self.version += 1
             self._write(self._judge_incidents(now_us))
 
