@@ -86,7 +86,7 @@ class Post:
                 "UTC",
             )
             message = Delivery(notice, channel, DeliveryState.WAITING, self.now_us, self.now_us)
-            self.book.write([(ALERT, [message])], {})
+            self.book.write([(ALERT, [message])])
 
     def list_all(self) -> dict[str, Delivery]:
         of = self.book.list_deliveries(range(1000))
