@@ -12,7 +12,7 @@ from tests.cli.invocation import ask, invoke
 
 SENTINEL_KW = -1_000_000.0
 # The folder's README says so: kW every five minutes, three rows of a million below zero.
-MAP = 'time=ts,active_power_w=meas_val_f:kW@inverter,interval_s=300,sampling=mean'
+MAP = "time=ts,active_power_w=meas_val_f:kW@inverter,interval_s=300,sampling=mean"
 CHECKED_KWH = 6993.63
 
 

@@ -1,36 +1,33 @@
 """A part of a long history that is large enough to learn from, and quick to read.
 
+Means over a quarter of an hour are read, as detectors see them: the product of two means is not the
+mean of the product, so that a model of single readings would find means strange.
+
 ::
 
-    time     |--3 h--|--3 h--|--3 h--|--3 h--| ...      each stretch at ever another place
-    devices     a       d       b       e               ever another group in turn
-
-A page of the store holds hours of one series and is decoded whole: a short stretch of a thousand
-devices would cost as much as a long one. So each stretch is read of a few devices only, and in the
-end each device has had its turns at all hours of the day.
+    day        1    2    3    4    5    6  ...
+    devices a  x         x         x         every device on ever other days,
+            b       x         x              and whole days: all hours come equally often
+            c  x              x    x
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from wattscope.core.reading import Batch, concat_batches, empty_batch
+from wattscope.core.time_grid import US_PER_DAY, US_PER_MINUTE
 from wattscope.stores.duckdb_store import DuckdbStore
 
-MAX_VALUES = 1_000_000
-"""Values that are read for a class: about 80 MB while it is trained."""
-_N_STRETCHES = 240
-"""Of 30 days, one every three hours."""
-_N_WHOLE = 8
-"""Parts in which a history is read that is read whole."""
+MAX_VALUES = 500_000
+"""Means that are read for a class: about 40 MB while it is trained."""
+LEVEL = "15m"
+_STEP_US = 15 * US_PER_MINUTE
 _SERIES_TOGETHER = 20
-_N_PROBES, _PROBE_SHARE = 24, 1 / 256
-"""How the number of values is estimated before they are read."""
 _GOLDEN = 0.618_033_988_75
-"""Multiples of it, without their whole part, fill 0 to 1 evenly and keep no step with the days."""
+"""Multiples of it, without their whole part, fill 0 to 1 evenly and keep no step with anything."""
 
 Span = tuple[int, int]
 Watch = Callable[[int, int], None]
@@ -44,7 +41,7 @@ def read_sample(
     until_us: int,
     watch: Watch,
 ) -> Batch:
-    """Values of all devices from a stretch of time, all or a part; by series, then time.
+    """Means of all devices from a stretch of time, all or a part; by series, then time.
 
     Args:
         store: Where they are.
@@ -53,37 +50,30 @@ def read_sample(
         until_us: No value is from then or later [µs].
         watch: Told of progress.
     """
-    series = [one for numbers in devices.values() for one in numbers]
-    range_us = _find_range(store, series, since_us, until_us)
+    range_us = _find_range(store, devices, since_us, until_us)
     if range_us is None:
         return empty_batch()
-    groups = _group(devices)
-    probes = _spread(groups, range_us, _N_PROBES, _PROBE_SHARE)
-    n_found = sum(len(store.read_raw(*one)) for one in probes)
-    n_values = max(1, n_found) * len(groups) / _PROBE_SHARE
-    if n_values <= MAX_VALUES:
-        plan = _spread([series], range_us, _N_WHOLE, 1.0)
-    else:
-        share = min(1.0, MAX_VALUES * len(groups) / n_values)
-        plan = _spread(groups, range_us, _N_STRETCHES, share)
+    plan = _plan_reads(_group(devices), range_us)
     parts = []
-    for number, one in enumerate(plan, 1):
-        parts.append(store.read_raw(*one))
+    for number, (series, (start_us, end_us)) in enumerate(plan, 1):
+        parts.append(_read_means(store, series, start_us, end_us))
         watch(number, len(plan))
     rows = concat_batches(parts)
     return rows.take(np.lexsort((rows.measured_at_us, rows.series_id)))
 
 
 def _find_range(
-    store: DuckdbStore, series: Sequence[int], since_us: int, until_us: int
+    store: DuckdbStore, devices: Mapping[str, Sequence[int]], since_us: int, until_us: int
 ) -> Span | None:
     """The time to read, of an archive that before its end; None without values in it."""
+    series = [one for numbers in devices.values() for one in numbers]
     known, newest = store.time_range(), store.last_rows()
     ends = newest.measured_at_us[np.isin(newest.series_id, np.array(series, np.int32))]
     if known is None or not len(ends):
         return None
-    end_us = min(until_us, int(ends.max()) + 1)
-    start_us = max(known[0], end_us - since_us)
+    # The quarter that is under way is not whole.
+    end_us = min(until_us // _STEP_US, int(ends.max()) // _STEP_US + 1) * _STEP_US
+    start_us = max(known[0], end_us - since_us) // _STEP_US * _STEP_US
     return (start_us, end_us) if start_us < end_us else None
 
 
@@ -97,15 +87,31 @@ def _group(devices: Mapping[str, Sequence[int]]) -> list[list[int]]:
     ]
 
 
-def _spread(
-    groups: Sequence[Sequence[int]], range_us: Span, n_stretches: int, share: float
-) -> list[tuple[Sequence[int], int, int]]:
-    """A share of each equal part of a span, each of another group: series, start and end."""
-    edges = np.linspace(*range_us, n_stretches + 1).astype(np.int64).tolist()
-    plan = []
-    for number, (start, end) in enumerate(itertools.pairwise(edges)):
-        turn = number * _GOLDEN % 1.0
-        length = int((end - start) * share)
-        begin = start + int((end - start - length) * (turn * len(groups) % 1.0))
-        plan.append((groups[int(turn * len(groups))], begin, begin + length))
-    return plan
+def _plan_reads(
+    groups: Sequence[Sequence[int]], range_us: Span
+) -> list[tuple[Sequence[int], Span]]:
+    """Whom to read when: everything, or so many of the days that it is not too much."""
+    low, high = range_us
+    n_values = sum(map(len, groups)) * (high - low) // _STEP_US
+    if n_values <= MAX_VALUES:
+        return [(group, range_us) for group in groups]
+    pairs = [
+        (group, (start, min(start + US_PER_DAY, high)))
+        for start in range(low, high, US_PER_DAY)
+        for group in groups
+    ]
+    share = MAX_VALUES / n_values
+    return [one for number, one in enumerate(pairs) if number * _GOLDEN % 1.0 < share]
+
+
+def _read_means(store: DuckdbStore, series: Sequence[int], start_us: int, end_us: int) -> Batch:
+    """Means of what is neither missing nor implausible."""
+    buckets = store.roll_up(series, LEVEL, start_us, end_us)
+    is_there = buckets.count > 0
+    count = buckets.count[is_there]
+    return Batch(
+        buckets.series_id[is_there],
+        buckets.bucket_start_us[is_there],
+        buckets.sum[is_there] / count,
+        np.zeros(len(count), np.uint8),
+    )

@@ -28,8 +28,8 @@ import { shadesOf } from "./shades";
 const HEIGHT = 260;
 const EDGE = 0.35;
 const PEER = 0.4;
-/** A point of the expectation for so many pixels. */
-const PIXELS_A_POINT = 3;
+/** What is expected is told by quarter hours, and takes the server some work. */
+const EXPECTED_REFRESH_MS = 300_000;
 const METHOD_WORDS: Record<ExpectedMethod, string> = {
   irradiance: "of the light and the temperature that were measured, and of what it used to give",
   clear_sky: "of a clear sky, and of what it used to give; under clouds it is an upper bound",
@@ -62,10 +62,8 @@ export function EvidenceChart(props: Props) {
   const every = goesOn && pixels !== null ? refreshMs((span.end - span.start) / pixels) : 0;
   const isPower = POWERS.includes(quantity);
   const expectation = useFetched<Expected>(
-    pixels === null || !isPower
-      ? null
-      : apiPath(`${base}/expected`, { ...instants, points: Math.ceil(pixels / PIXELS_A_POINT) }),
-    every,
+    isPower ? apiPath(`${base}/expected`, instants) : null,
+    goesOn ? EXPECTED_REFRESH_MS : 0,
   );
   const isTold = expectation.answer?.expected.some((one) => one !== null) ?? false;
   const expected = isTold ? expectation.answer : null;
