@@ -78,7 +78,7 @@ class WebhookReceiver:
     def take(self, headers: dict[str, str], body: bytes) -> None:
         said = json.loads(body)
         names = {name.lower(): value for name, value in headers.items()}
-        self.taken.append(Taken(said["id"], said["title"], names, body.decode()))
+        self.taken.append(Taken(said.get("id", ""), said["title"], names, body.decode()))
 
     def stop(self) -> None:
         if self._server is not None and self._thread is not None:

@@ -93,6 +93,8 @@ def test_step_and_slope_are_told_apart() -> None:
     (fall,) = find_falls(slope, 0.02)
     assert fall.slope.per_x == pytest.approx(-0.006, rel=0.1)
     assert fall.start == pytest.approx(8, abs=2)
+    fast = 1.0 - 0.018 * np.maximum(np.arange(30) - 8, 0) + noise
+    assert find_steps(fast, 0.07) == []
     assert find_steps(flat, 0.07) == []
     assert find_falls(flat, 0.02) == []
 

@@ -68,10 +68,9 @@ class Count(NamedTuple):
 
 def read_stamp(text: str) -> int:
     """An instant as the sets write it; without offset it is taken for UTC."""
-    for form in ("%m/%d/%Y %H:%M", "%m/%d/%Y"):
-        if "/" in text:
-            form = form if (":" in text) == ("%H" in form) else "%m/%d/%Y"
-            return to_us(datetime.strptime(text, form).replace(tzinfo=UTC))
+    if "/" in text:
+        form = "%m/%d/%Y %H:%M" if ":" in text else "%m/%d/%Y"
+        return to_us(datetime.strptime(text, form).replace(tzinfo=UTC))
     stamp = datetime.fromisoformat(text)
     return to_us(stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC))
 

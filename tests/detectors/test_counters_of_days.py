@@ -63,6 +63,16 @@ def test_counter_that_falls_again_and_again_cannot(n_falls: int, is_told: bool) 
         assert "energy comes from power" in found[0].detail
 
 
+def test_counter_of_both_ways_may_fall() -> None:
+    window = build_counted()
+    counter = window.values[COUNTER].copy()
+    for at in range(20):
+        counter[:, 40 + 20 * at :] -= 10_000.0
+    both_ways = replace(window, values={"energy_total_wh": counter})
+    assert CounterTrust().find(both_ways) == []
+    assert len(CounterTrust().find(replace(window, values={"energy_import_wh": counter}))) == 3
+
+
 def test_gap_is_no_fall() -> None:
     window = build_counted()
     counter = window.values[COUNTER].copy()

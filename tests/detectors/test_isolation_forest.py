@@ -130,6 +130,21 @@ def test_same_window_gives_the_same_findings() -> None:
     assert DETECTOR.find(window) == DETECTOR.find(window)
 
 
+def test_what_all_panels_do_at_once_is_the_weather() -> None:
+    # Colder by twenty degrees than any day that was learned from.
+    cold = {"temperature_c": HEALTHY.values["temperature_c"] - 20.0}
+    for name in ("dc_voltage_v", "production_power_w"):
+        cold[name] = HEALTHY.values[name] * 1.08
+    window = replace(HEALTHY, values={**HEALTHY.values, **cold})
+    alone = replace(
+        window,
+        devices=window.devices[:1],
+        values={name: matrix[:1] for name, matrix in window.values.items()},
+    )
+    assert len(DETECTOR.find(alone)) > 10
+    assert len(DETECTOR.find(window)) <= 3
+
+
 def test_panels_without_a_rating_are_judged_by_the_full_power_of_their_class() -> None:
     bare = tuple(replace(one, rating_w=None) for one in HEALTHY.devices)
     window = replace(change(HEALTHY, "production_power_w", PANEL, LONG, halve), devices=bare)

@@ -147,6 +147,13 @@ def test_stuck_sensor_is_no_outage_of_its_neighbours() -> None:
     assert Outage().find(replace(window, values=values)) == []
 
 
+@pytest.mark.parametrize("kind", [DeviceKind.METER, DeviceKind.HEAT_PUMP, DeviceKind.PLUG])
+def test_what_does_not_produce_has_no_outage(kind: DeviceKind) -> None:
+    window = switch_off(build_farm(4, 5), [1], 2 * STEPS + NOON, 2 * STEPS + NOON + 8)
+    devices = tuple(replace(one, kind=kind) for one in window.devices)
+    assert Outage().find(replace(window, devices=devices)) == []
+
+
 def test_empty_window_gives_nothing() -> None:
     window = build_farm(4, 2)
     assert Outage().find(window.cut(0, 1)) == []

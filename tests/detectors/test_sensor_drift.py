@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.detectors.farm import POWER, build_farm, change, days_since, scale_power, soil
 from wattscope.core.time_grid import US_PER_DAY
+from wattscope.core.topology import DeviceKind
 from wattscope.core.window import Window
 from wattscope.detectors.sensor_drift import SensorDrift
 
@@ -62,6 +65,12 @@ def test_warm_weeks_and_dirt_are_no_drift() -> None:
     warmer = farm.values["temperature_c"] + 0.5 * days_since(farm, 0)
     assert SensorDrift().find(change(farm, "temperature_c", warmer)) == []
     assert SensorDrift().find(scale_power(farm, 3, soil(farm, 5, 0.01))) == []
+
+
+def test_rooms_of_a_house_are_no_siblings() -> None:
+    farm = walk(build_farm(), "temperature_c", 0.4)
+    rooms = tuple(replace(one, kind=DeviceKind.SENSOR) for one in farm.devices)
+    assert SensorDrift().find(replace(farm, devices=rooms)) == []
 
 
 def test_two_sensors_cannot_tell_which_one_walks() -> None:

@@ -182,6 +182,27 @@ async def test_dead_broker_may_come_back() -> None:
         await MqttNotifier(MqttNotifierOptions(url)).send(NOTICE)
 
 
+# Apprise looks for pictures with a module that Python 3.13 has no more.
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
+async def test_apprise_sends_text_and_never_repeats_its_url(hook: WebhookReceiver) -> None:
+    pytest.importorskip("apprise", reason="the extra notify is not in the lock of the tests")
+    from wattscope.notifiers.apprise_bridge import (  # noqa: PLC0415  # needs the extra
+        AppriseNotifier,
+        AppriseOptions,
+    )
+
+    notifier = AppriseNotifier(AppriseOptions(f"json://{LOOPBACK}:{hook.port}/s3cret"))
+    await notifier.send(NOTICE)
+    assert hook.taken[0].title == "[critical] Too hot: Panel Bcc: all@example.org"
+    hook.status = 500
+    with pytest.raises(TransientError, match="did not take") as raised:
+        await notifier.send(NOTICE)
+    assert "s3cret" not in str(raised.value)
+    with pytest.raises(SettingsError) as unknown:
+        AppriseNotifier(AppriseOptions("nonsense://s3cret"))
+    assert "s3cret" not in str(unknown.value)
+
+
 def test_channels_of_the_settings_are_built_with_the_secrets_of_their_files(
     tmp_path: Path,
 ) -> None:

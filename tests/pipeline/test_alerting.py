@@ -124,7 +124,7 @@ def test_where_the_disk_refuses_the_next_look_raises_it(
     farm.alerting.put_rule(HOT, at(0))
     farm.hear(1, "p1", 61.0)
 
-    def refuse(_: AlertBook, __: Sequence[Change], ___: Any) -> list[Alert]:  # noqa: ANN401  # as the book's
+    def refuse(_: AlertBook, __: Sequence[Change]) -> list[Alert]:
         raise TransientError("no room")
 
     with monkeypatch.context() as patch:
@@ -291,6 +291,15 @@ def test_state_of_an_incident_and_of_its_alert_go_together(farm: Alarmed) -> Non
     farm.take(9000, replace(TRIP, is_over=True))
     with pytest.raises(QueryError, match="over"):
         put("f00d", IncidentState.OPEN, at(9001))
+
+
+def test_incident_that_begins_again_after_its_end_is_told_again(farm: Alarmed) -> None:
+    farm.alerting.put_rule(TELL, at(0))
+    farm.take(700, TRIP)
+    farm.alerting.put_incident_state("f00d", IncidentState.ACKNOWLEDGED, at(701))
+    assert farm.take(9000, replace(TRIP, is_over=True)) == []
+    assert farm.take(9100, TRIP) == ["f00d raised"]
+    assert farm.incidents.find("f00d").state is IncidentState.OPEN
 
 
 def test_incident_that_was_acknowledged_before_any_rule_is_not_told(farm: Alarmed) -> None:

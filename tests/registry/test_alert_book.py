@@ -31,6 +31,7 @@ from wattscope.registry.alert_book import AlertBook
 from wattscope.registry.database import Database
 from wattscope.registry.incident_book import SqlIncidentBook
 from wattscope.registry.names import RowChange
+from wattscope.registry.online_copy import copy_registry
 from wattscope.registry.outbox import SqlOutbox
 from wattscope.registry.schema import alert_rules, metadata
 
@@ -141,7 +142,8 @@ def test_id_of_a_dropped_rule_is_not_given_again_while_an_alert_bears_it(
     book = AlertBook(database)
     book.put_rule(RULE)
     second = book.put_rule(RULE)
-    book.write([(replace(ALERT, rule=second.id), [])], {second.id: {"places": []}})
+    book.write([(replace(ALERT, rule=second.id), [])])
+    book.save_states({second.id: {"places": []}})
     book.drop_rule(second.id)
     assert book.load_states() == {}
     assert book.put_rule(RULE).id == 3
@@ -153,7 +155,8 @@ def test_id_of_a_dropped_rule_is_not_given_again_while_an_alert_bears_it(
 
 def test_alert_and_its_messages_are_kept_together(database: Either) -> None:
     book = AlertBook(database)
-    [alert] = book.write([(ALERT, [DELIVERY])], {1: {"places": [["panel-1", ""]]}})
+    [alert] = book.write([(ALERT, [DELIVERY])])
+    book.save_states({1: {"places": [["panel-1", ""]]}})
     assert alert.id == 1
     [found] = book.list_open()
     assert math.isnan(found.value)
@@ -162,7 +165,7 @@ def test_alert_and_its_messages_are_kept_together(database: Either) -> None:
     assert book.list_deliveries([1, 2]) == {1: [told]}
     assert book.load_states() == {1: {"places": [["panel-1", ""]]}}
     ended = replace(alert, state=AlertState.CLEARED, silenced_until_us=500)
-    book.write([(ended, [])], {})
+    book.write([(ended, [])])
     assert book.list_open() == []
     assert [one.id for one in book.list_silenced(499)] == [1]
     assert book.list_silenced(500) == []
@@ -172,9 +175,9 @@ def test_alert_and_its_messages_are_kept_together(database: Either) -> None:
 
 def test_message_of_a_known_id_is_refused_with_its_alert(database: Either) -> None:
     book = AlertBook(database)
-    book.write([(ALERT, [DELIVERY])], {})
+    book.write([(ALERT, [DELIVERY])])
     with pytest.raises(Exception, match=r"(?i)unique|duplicate"):
-        book.write([(ALERT, [DELIVERY])], {})
+        book.write([(ALERT, [DELIVERY])])
     assert len(book.list_open()) == 1
 
 
@@ -183,7 +186,7 @@ def test_pruning_forgets_the_oldest_that_are_over_with_their_messages(database: 
     for number in range(6):
         state = AlertState.RAISED if number == 0 else AlertState.CLEARED
         message = replace(DELIVERY, notice=replace(NOTICE, id=str(number)))
-        book.write([(replace(ALERT, state=state), [message])], {})
+        book.write([(replace(ALERT, state=state), [message])])
     book.prune(2)
     assert [one.id for one in book.list_newest(9)] == [6, 5, 1]
     assert book.list_deliveries(range(9)).keys() == {1, 5, 6}
@@ -191,7 +194,7 @@ def test_pruning_forgets_the_oldest_that_are_over_with_their_messages(database: 
 
 def test_message_goes_its_way(database: Either) -> None:
     book, outbox = AlertBook(database), SqlOutbox(database)
-    book.write([(ALERT, [DELIVERY])], {})
+    book.write([(ALERT, [DELIVERY])])
     assert outbox.list_due("mail", 9, 10) == []
     assert outbox.list_due("hook", 99, 10) == []
     [due] = outbox.list_due("mail", 10, 10)
@@ -253,3 +256,19 @@ def test_rule_with_a_flipped_bit_is_found_and_mended(tmp_path: Path) -> None:
     assert mended.damages
     assert AlertBook(mended).list_rules()[0].threshold == 60.0
     mended.close()
+
+
+def test_copy_for_a_backup_has_rules_alerts_messages_and_incidents(tmp_path: Path) -> None:
+    with contextlib.closing(Database(tmp_path / "registry.sqlite")) as database:
+        AlertBook(database).put_rule(RULE)
+        AlertBook(database).write([(ALERT, [DELIVERY])])
+        AlertBook(database).save_states({1: {"places": []}})
+        SqlIncidentBook(database).put_all([INCIDENT], 300)
+        copy_registry(tmp_path / "registry.sqlite", tmp_path / "copy.sqlite")
+    with contextlib.closing(Database(tmp_path / "copy.sqlite")) as copied:
+        book = AlertBook(copied)
+        assert book.list_rules() == [replace(RULE, id=1)]
+        assert [one.id for one in book.list_open()] == [1]
+        assert book.list_deliveries([1])[1][0].channel == "mail"
+        assert book.load_states() == {1: {"places": []}}
+        assert SqlIncidentBook(copied).find(INCIDENT.id).incident.lost_wh == 12.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import threading
 from collections.abc import Callable
@@ -21,9 +22,9 @@ from tests.stores.histories import (
     open_store,
     record,
 )
-from wattscope.core.errors import QueryError, StorageError
+from wattscope.core.errors import QueryError, StorageError, TransientError
 from wattscope.core.reading import build_batch
-from wattscope.core.time_grid import US_PER_MINUTE, US_PER_S
+from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_S
 from wattscope.ports import LogRecord
 from wattscope.stores import flush, manifest, rollup_files, row_files, rule_book, span_rollups
 from wattscope.stores.duckdb_store import DuckdbStore
@@ -338,3 +339,33 @@ def test_reader_of_a_folder_that_a_writer_has_open(tmp_path: Path) -> None:
     reader.close()
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
     writer.close()
+
+
+def test_a_flush_that_is_done_again_is_read_as_it_is_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second try writes more rows under the names of the first, which was read already."""
+    store = open_store(tmp_path / "chunks")
+    store.write(record(0, *[(1, T0 + at * US_PER_HOUR, float(at), 0) for at in range(8)]))
+    store.flush()
+    # What a late row outdates is looked up in the new files before the manifest is written.
+    other = [(3, T0 + SPAN_US + at * US_PER_MINUTE, float(at), 0) for at in range(60)]
+    store.write(record(1, (1, T0 + 1, 5.0, 0), *other[:30]))
+    n_failed = 0
+
+    def fail_once(folder: Path, wanted: manifest.Manifest) -> None:
+        nonlocal n_failed
+        if not n_failed:
+            n_failed += 1
+            raise OSError(errno.EIO, "Input/output error")
+        manifest.save_manifest(folder, wanted)
+
+    monkeypatch.setattr(flush, "save_manifest", fail_once)
+    with pytest.raises(TransientError):
+        store.flush()
+    store.write(record(2, *other[30:]))
+    store.flush()
+    assert n_failed == 1
+    assert store.damages == []
+    assert len(store.read_raw((3,), T0, T0 + US_PER_DAY)) == len(other)
+    store.close()

@@ -22,7 +22,7 @@ from wattscope.compute.validate import find_future, grade_values
 from wattscope.core.errors import PermanentError, SettingsError
 from wattscope.core.findings import ReasonCode
 from wattscope.core.quantities import QUANTITIES
-from wattscope.core.reading import Batch, concat_batches
+from wattscope.core.reading import Batch, Quality, concat_batches
 from wattscope.core.topology import Device, DeviceKind
 from wattscope.ports import Quarantined
 from wattscope.registry.profile_library import ProfileLibrary
@@ -52,6 +52,8 @@ class ImportSummary:
     values: int = 0
     missing: int = 0
     """Values that the file itself marks as missing."""
+    implausible: int = 0
+    """Values out of range, or that stand for "no value": stored, but left out of sums."""
     stored: int = 0
     duplicate: int = 0
     bad_rows: int = 0
@@ -238,6 +240,7 @@ class FileImport:
         storage.persist.drain()
         summary.values += len(batch)
         summary.missing += int(np.isnan(batch.value).sum())
+        summary.implausible += int(((batch.quality & Quality.IMPLAUSIBLE) != 0).sum())
         summary.stored += tally.stored - before[0]
         summary.duplicate += tally.duplicate - before[1]
         summary.bad_rows += len(items)

@@ -110,6 +110,11 @@ def _print_summary(summary: ImportSummary) -> None:
         f"{summary.duplicate} known already, {summary.missing} marked missing; "
         f"{summary.bad_rows} rows set aside"
     )
+    if summary.implausible:
+        typer.echo(
+            f"  {summary.implausible} values are out of range or stand for no value: stored as "
+            "implausible, left out of sums (quality in the table readings)"
+        )
     for code, count in sorted(summary.by_code.items()):
         typer.echo(f"  {code}: {count} (the table quarantine of wattscope sql holds them)")
 

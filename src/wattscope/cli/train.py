@@ -60,7 +60,7 @@ def train(
             typer.echo(line)
     faults = [report.fault for report in reports if report.fault]
     if not reports:
-        faults = ["there are no panels and no inverters; name a class with --class"]
+        faults = ["no panel or inverter tells a power; name another class with --class"]
     if faults:
         raise QueryError("; ".join(faults))
 

@@ -26,9 +26,12 @@ _YEAR_DAYS = 365.2425
 _SEASON_DAYS = 1.25 * _YEAR_DAYS
 _BEND_DAYS = _YEAR_DAYS / 4
 """The season bends once in so many days; a shorter series has a straight trend."""
+_LEAST_OWN = 2.0
+"""Days' worth of a step that season and trend must not be able to explain."""
 _MOST_STEPS = 8
 _CLIP = 4.0
 """Values further than so many deviations from the fit count as if they were there."""
+_TINY = 1e-12
 _WEATHER_DAYS = 3.0
 """Days of weather that count as one: neighbouring days are alike."""
 
@@ -87,18 +90,22 @@ def _with_steps(basis: Floats, cuts: list[int]) -> Floats:
     return np.column_stack([basis, *((rows >= cut).astype(np.float64) for cut in cuts)])
 
 
-def _clip(known: Floats, basis: Floats) -> tuple[Floats, Floats, float]:
-    """Values without their far ones, what a fit leaves of them, and its deviation."""
+def _clip(known: Floats, basis: Floats) -> tuple[Floats, Floats]:
+    """The basis made orthonormal, and what it leaves of the values without their far ones."""
     orthonormal = np.linalg.qr(basis)[0]
     rest = known - orthonormal @ (orthonormal.T @ known)
-    deviation = NORMAL_MAD * float(median(np.abs(rest - median(rest))))
-    kept = known - rest + np.clip(rest, -_CLIP * deviation, _CLIP * deviation)
-    return orthonormal, kept - orthonormal @ (orthonormal.T @ kept), max(deviation, 1e-12)
+    farthest = _CLIP * _deviation(rest)
+    kept = known - rest + np.clip(rest, -farthest, farthest)
+    return orthonormal, kept - orthonormal @ (orthonormal.T @ kept)
+
+
+def _deviation(rest: Floats) -> float:
+    return NORMAL_MAD * float(median(np.abs(rest - median(rest))))
 
 
 def _find_one(known: Floats, basis: Floats, cuts: list[int], reach: int) -> LastingStep | None:
     """The step that explains most of what is left; None where no part is long enough."""
-    orthonormal, rest, deviation = _clip(known, basis)
+    orthonormal, rest = _clip(known, basis)
     n = len(known)
     # Sums from each place to the end.
     left = np.cumsum(rest[::-1])[::-1]
@@ -108,13 +115,16 @@ def _find_one(known: Floats, basis: Floats, cuts: list[int], reach: int) -> Last
     for edge in (0, *cuts, n):
         allowed[max(0, edge - reach + 1) : edge + reach] = False
     # The season nearly explains some steps; what is left of them says nothing.
-    allowed &= own > 0.5 * reach
+    allowed &= own > _LEAST_OWN
     if not allowed.any():
         return None
     gain = np.where(allowed, left**2 / np.where(allowed, own, 1.0), -1.0)
     at = int(np.argmax(gain))
-    error = deviation * np.sqrt(_WEATHER_DAYS / own[at])
     size = float(left[at] / own[at])
+    step = (np.arange(n) >= at).astype(np.float64)
+    step -= orthonormal @ shadow[at]
+    # What is left once the step is known says how sure it is.
+    error = max(_deviation(rest - size * step), _TINY) * np.sqrt(_WEATHER_DAYS / own[at])
     return LastingStep(at, size, float(abs(size) / error))
 
 
@@ -129,9 +139,8 @@ def _measure(
     if not cuts:
         return []
     full = _with_steps(basis, cuts)
-    _, rest, deviation = _clip(known, full)
+    deviation = max(_deviation(_clip(known, full)[1]), _TINY)
     fit = np.linalg.lstsq(full, known, rcond=None)[0]
-    del rest
     inverse = np.linalg.pinv(full.T @ full)
     steps = []
     for number, cut in enumerate(cuts):

@@ -12,6 +12,7 @@ from wattscope.compute.robust import median, quantile
 from wattscope.compute.spans import find_spans
 from wattscope.core.reading import FloatColumn, Int64Column
 from wattscope.core.time_grid import US_PER_HOUR, US_PER_S, load_zone, local_day_edges
+from wattscope.core.topology import Device, DeviceKind
 from wattscope.core.window import Matrix, Window
 
 Flags = npt.NDArray[np.bool_]
@@ -110,18 +111,26 @@ def cut_days(window: Window) -> Days:
 def find_power(window: Window) -> tuple[str, Matrix] | None:
     """The quantity and values of power produced [W], never below 0; None where there is none.
 
+    What is neither panel nor inverter, nor counts production, has none.
+
     Whether a device counts what it produces as positive or negative is told by the larger side;
     the few watts that an inverter draws at night are none of its production. What a sensor repeats
     because it is stuck is not known.
     """
     name = next((one for one in POWER_QUANTITIES if one in window.values), None)
-    if name is None or len(window.slot_us) == 0:
+    solar = np.array([is_solar(device) for device in window.devices], np.bool_)
+    if name is None or len(window.slot_us) == 0 or not solar.any():
         return None
-    power = window.values[name]
+    power = np.where(solar[:, None], window.values[name], np.nan)
     if power.min(initial=0.0, where=np.isfinite(power)) < 0.0:
         is_negative = -quantile(power, 0.02) > quantile(power, 0.98)
         power = np.where(is_negative[:, None], -power, power)
     return name, np.where(find_stuck(window, name), np.nan, np.maximum(power, 0.0))
+
+
+def is_solar(device: Device) -> bool:
+    """Whether a device's power follows the sun."""
+    return device.is_production or device.kind in {DeviceKind.PANEL, DeviceKind.INVERTER}
 
 
 def find_stuck(window: Window, power: str) -> Flags:

@@ -2,7 +2,7 @@
 
 ::
 
-    series   ╱╲__╱╲__╱╲__╱╲_╱╲╱╲      usual day  ╱╲__      rest  ____________╱╲__
+    series  _-_._-_._-_._-_-_-      usual day  _-_.      rest  ____________-_-
 
 A usual value is the median over all cycles of the window at the same local time, so that a few
 strange days do not become usual.

@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 
 
 _MOST_OF_A_FALL = 0.6
-"""What falls by more than this part of the whole within two days is a step."""
+"""What falls by more than this part of the whole within two days is a step, else a slope."""
 
 
 class Step(NamedTuple):
@@ -84,6 +84,7 @@ def find_steps(shares: Floats, least: float, *, min_days: int = 2, reach: int = 
     lasting[len(known) - min_days + 1 :] = False
     lasting[:min_days] = False
     is_step = lasting & (before - after >= need) & (np.roll(known, 1) > middle)
+    is_step &= _steepest(known) >= _MOST_OF_A_FALL * (before - after)
     steps: list[Step] = []
     free = 0
     for at in np.flatnonzero(is_step).tolist():
@@ -95,6 +96,13 @@ def find_steps(shares: Floats, least: float, *, min_days: int = 2, reach: int = 
         level = float(median(known[at:free]))
         steps.append(Step(int(places[at]), end, float(before[at]), level))
     return steps
+
+
+def _steepest(known: Floats) -> Floats:
+    """By how much the values fall within two days around each one."""
+    around = np.concatenate(([np.nan] * 2, known, [np.nan] * 2))
+    falls = np.stack([around[1:-3] - around[3:-1], around[:-4] - around[2:-2]])
+    return np.asarray(np.fmax(*falls), np.float64)
 
 
 def _medians_around(known: Floats, reach: int) -> tuple[Floats, Floats]:
@@ -126,6 +134,8 @@ def find_falls(
         if np.isfinite(shares[begin:end]).sum() < min_days:
             continue
         start = _trim(shares, begin, end, noise, min_days)
+        if np.isfinite(shares[start:end]).sum() < min_days:
+            continue
         slope = fit_slope(x[start:end], shares[start:end])
         if slope is None or slope.high >= 0.0:
             continue

@@ -26,7 +26,7 @@ class Clipping:
     """Options of the detector ``clipping``."""
 
     name: str = "clipping"
-    view: View = View("15m", 14 * US_PER_DAY, 6 * 3600.0)  # noqa: RUF009 - frozen
+    view: View = View("15m", 30 * US_PER_DAY, 6 * 3600.0)  # noqa: RUF009 - frozen
     peers: PeerOptions = field(default_factory=PeerOptions)
     rejoin_days: int = 7
     """Days at the limit with at most so many other days between them are one finding."""

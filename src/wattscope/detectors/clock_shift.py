@@ -7,7 +7,7 @@ which can be told where the site's longitude is known.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,11 +45,12 @@ class ClockShift:
     def find(self, window: Window) -> list[Finding]:
         """Stretches from one jump to the next, and clocks that are wrong all along."""
         solar = [device.kind in _SOLAR or device.is_production for device in window.devices]
-        power = find_power(window) if any(solar) else None
+        sound = {name: keep_sound(matrix) for name, matrix in window.values.items()}
+        power = find_power(replace(window, values=sound)) if any(solar) else None
         if power is None:
             return []
         quantity, values = power
-        starts_us, middles = find_middles(keep_sound(values), window.slot_us, window.step_us)
+        starts_us, middles = find_middles(values, window.slot_us, window.step_us)
         return [
             finding
             for row in np.flatnonzero(solar).tolist()

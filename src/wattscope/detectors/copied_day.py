@@ -93,7 +93,8 @@ def _is_lively(day: Sequence[Day]) -> bool:
     """Whether anything tells this day from a constant."""
     if all(len(values) <= 1 for values in day):
         return len(day) > 1 and any(len(values) and np.any(values != 0) for values in day)
-    return any(len(values) > 1 and np.any(values != values[0]) for values in day)
+    known = [values[~np.isnan(values)] for values in day]
+    return any(len(values) > 1 and bool(np.any(values != values[0])) for values in known)
 
 
 def _is_equal(day: Sequence[Day], before: Sequence[Day]) -> bool:

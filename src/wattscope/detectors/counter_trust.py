@@ -22,7 +22,7 @@ class CounterTrust:
     """Options of the detector ``counter_trust``."""
 
     name: str = "counter_trust"
-    view: View = View("native", 14 * US_PER_DAY, 6 * 3600.0)  # noqa: RUF009 - frozen
+    view: View = View("15m", 30 * US_PER_DAY, 6 * 3600.0)  # noqa: RUF009 - frozen
     min_falls: int = 3
     """One or two are a swap or a glitch, which the counter's own rules treat."""
 
@@ -31,7 +31,10 @@ class CounterTrust:
         counters = sorted(
             name
             for name in window.values
-            if (found := find_quantity(name)) and found.kind is QuantityKind.COUNTER
+            if (found := find_quantity(name))
+            and found.kind is QuantityKind.COUNTER
+            # One that counts both ways may fall.
+            and found.low >= 0.0
         )
         falls = {name: count_falls(window.values[name]) for name in counters}
         has_power = any(name in window.values for name in _POWER_NEEDED)

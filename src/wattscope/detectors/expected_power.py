@@ -58,6 +58,9 @@ class ExpectedPower:
     """For at least this time [s]."""
     min_light_w_m2: float = 200.0
     """Under at least this light [W/m²]."""
+    min_height: float = 0.5
+    """Without a sensor: while a clear sky would give this share of its best hours; lower down hills
+    and houses may hide the sun."""
     snow: SnowOptions = field(default_factory=SnowOptions)
     curtailment: CurtailmentOptions = field(default_factory=CurtailmentOptions)
 
@@ -103,7 +106,9 @@ class ExpectedPower:
             findings.append(_tell(window, (device, "snow", _SNOW, 0.7), plant, start, end))
         for start, end in _list_spans(is_cut, is_cut):
             findings.append(_tell(window, (device, "curtailment", _HELD, 0.8), plant, start, end))
-        for start, end in _list_spans(is_dark, ~is_bright):
+        with np.errstate(invalid="ignore"):
+            gives_nothing = ~(plant.given_w > self.dark_share * np.nanmax(power, initial=0.0))
+        for start, end in _list_spans(is_dark, ~is_bright & gives_nothing):
             # Each device is out: incidents put them together by the meter tree.
             findings += [
                 _tell(
@@ -127,11 +132,12 @@ class ExpectedPower:
             if light is not None:
                 return np.asarray(light >= self.min_light_w_m2, np.bool_)
             peak = np.nanmax(plant.expected_w, initial=0.0)
-            return np.asarray(plant.expected_w >= self.min_light_w_m2 / 1000.0 * peak, np.bool_)
+            return np.asarray(plant.expected_w >= self.min_height * peak, np.bool_)
 
     def _find_dark(self, window: Window, plant: PlantPower, is_bright: Flags) -> Flags:
         with np.errstate(invalid="ignore"):
             is_dark = is_bright & (plant.given_w <= self.dark_share * plant.expected_w)
+            is_dark &= plant.expected_w > 0.0
         least = max(1, int(self.dark_s * US_PER_S / window.step_us))
         flags = np.zeros_like(is_dark)
         spans = find_spans(is_dark[None], least)

@@ -16,11 +16,9 @@ from wattscope.compute.production import Days, cut_days, find_power
 from wattscope.compute.robust import median
 from wattscope.core.findings import Finding
 from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR
-from wattscope.core.topology import DeviceKind
 from wattscope.core.window import Matrix, View, Window
 
 _COUNTER = "energy_production_wh"
-_KINDS = (DeviceKind.PANEL, DeviceKind.INVERTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,7 @@ class IncompleteDay:
     """Options of the detector ``incomplete_day``."""
 
     name: str = "incomplete_day"
-    view: View = View("15m", 14 * US_PER_DAY, 6 * 3600.0)  # noqa: RUF009 - frozen
+    view: View = View("15m", 30 * US_PER_DAY, 6 * 3600.0)  # noqa: RUF009 - frozen
     min_share: float = 0.9
     """Of what the counter says, or of what is usual, power must give at least this."""
     max_falls: int = 2
@@ -74,12 +72,8 @@ class IncompleteDay:
                 self.name,
                 1.0 if is_counted[row] else 0.8,
             )
-            for row, day in np.argwhere(is_short & self._is_solar(window)[:, None]).tolist()
+            for row, day in np.argwhere(is_short).tolist()
         ]
-
-    @staticmethod
-    def _is_solar(window: Window) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        return np.array([device.kind in _KINDS for device in window.devices], np.bool_)
 
 
 def _usual_energy(power: Matrix, days: Days, window: Window) -> Matrix:

@@ -34,6 +34,10 @@ STRANGE_SHARE = 0.75
 """Share of the rows of ``least_s`` that must be strange: six of eight quarter hours."""
 
 
+_LEAST_PEERS = 3
+"""Of fewer devices none is the one in the middle."""
+
+
 class Scores(NamedTuple):
     """What a model says of rows; NaN where it says nothing."""
 
@@ -41,6 +45,8 @@ class Scores(NamedTuple):
     """As scikit-learn's ``score_samples``: from -1, strange, to 0."""
     limit: Floats
     """The row is strange when its score is below."""
+    usual: Floats
+    """Score of the row in the middle of those that were learned from at as much light."""
 
 
 class _Run(NamedTuple):
@@ -77,7 +83,7 @@ class IsolationForestDetector:
         )
         night_w = self._find_night_w(model, rating_w)[:, None]
         rows = build_rows(model.forest.features, window.values, night_w)
-        scores = _score_rows(model, rows)
+        scores = _leave_out_weather(_score_rows(model, rows))
         runs = _find_runs(scores, window.step_us, round(self.least_s * US_PER_S))
         return self._describe(window, model, runs, rows, scores)
 
@@ -97,9 +103,9 @@ class IsolationForestDetector:
         model = self.models.get(device_class)
         if model is None or not _has_all(model, values):
             nothing = np.full(len(rating_w), np.nan)
-            return Scores(nothing, nothing)
-        night_w = self._find_night_w(model, rating_w)
-        return _score_rows(model, build_rows(model.forest.features, values, night_w))
+            return Scores(nothing, nothing, nothing)
+        rows = build_rows(model.forest.features, values, self._find_night_w(model, rating_w))
+        return _leave_out_weather(_score_rows(model, rows))
 
     def _find_night_w(self, model: AnomalyModel, rating_w: FloatColumn) -> FloatColumn:
         return self.night_share * np.where(np.isfinite(rating_w), rating_w, model.full_power_w)
@@ -140,12 +146,25 @@ def _has_all(model: AnomalyModel, values: Mapping[str, Floats]) -> bool:
 
 def _score_rows(model: AnomalyModel, rows: Floats) -> Scores:
     """Scores of rows of any shape; only those that are to be judged cost time."""
-    score, limit = np.full(rows.shape[:-1], np.nan), np.full(rows.shape[:-1], np.nan)
+    score, limit, usual = (np.full(rows.shape[:-1], np.nan) for _ in Scores._fields)
     is_judged = np.isfinite(rows[..., 0])
     judged = rows[is_judged]
     score[is_judged] = model.scorer.score(judged)
-    limit[is_judged] = model.find_limits(judged)
-    return Scores(score, limit)
+    limit[is_judged], usual[is_judged] = model.find_limits(judged)
+    return Scores(score, limit, usual)
+
+
+def _leave_out_weather(scores: Scores) -> Scores:
+    """Limits lowered by as much as the device in the middle is below what is usual.
+
+    Where most score low at once, it is the sky that is new, not the devices. Shape
+    ``(n_devices, ...)``.
+    """
+    below = scores.usual - scores.score
+    is_many = np.asarray(np.count_nonzero(np.isfinite(below), axis=0) >= _LEAST_PEERS)
+    middle = np.zeros(below.shape[1:])
+    middle[is_many] = np.nanmedian(below[:, is_many], axis=0)
+    return scores._replace(limit=scores.limit - np.maximum(middle, 0.0))
 
 
 def _find_runs(scores: Scores, step_us: int, least_us: int) -> list[_Run]:

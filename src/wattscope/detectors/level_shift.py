@@ -20,6 +20,7 @@ from wattscope.core.quantities import QuantityKind, find_quantity, unit_of
 from wattscope.core.time_grid import US_PER_DAY
 from wattscope.core.window import Matrix, View, Window
 
+_TINY = 1e-12
 _LOWEST = 0.05
 """Of the usual day: lower ones count as if they had so much, for logarithms know no zero."""
 
@@ -34,7 +35,7 @@ class LevelShift:
     """Known days before and after a step at least."""
     least_factor: float = 1.5
     """Between the two levels [x]."""
-    sureness: float = 5.0
+    sureness: float = 6.0
     """Size of the step over its standard error [x]."""
     least_coverage: float = 0.7
     """Share of a day's slots that must be known."""
@@ -57,7 +58,7 @@ class LevelShift:
     def _look(self, levels: Floats) -> list[LastingStep]:
         """Steps of one series of days."""
         usual = float(median(np.abs(levels)))
-        if not usual > 0.0:
+        if not usual > _TINY:
             return []
         with np.errstate(invalid="ignore"):
             is_signed = bool((levels < -_LOWEST * usual).any())
@@ -93,7 +94,7 @@ class LevelShift:
         unit = unit_of(name)
         before = float(median(levels[max(0, step.place - self.reach_days) : step.place]))
         after = float(median(levels[step.place : step.place + self.reach_days]))
-        start_us = max(int(window.slot_us[0]), int(days.edges_us[step.place]))
+        start_us = int(window.slot_us[days.starts[step.place]])
         reach_us = int(days.edges_us[min(step.place + self.reach_days, days.count)])
         return Finding(
             "level_shift",

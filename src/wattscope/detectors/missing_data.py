@@ -55,13 +55,13 @@ class MissingData:
             least = max(self.times_usual * usual, self.least_s * US_PER_S)
             silent = ~heard[row]
             silent[: slots[0]] = False
-            for first, past in zip(*find_spans(silent[None])[1:], strict=True):
-                wanted = is_expected[row, first:past] | (
-                    (past - first) * window.step_us > _MAX_DAYS * US_PER_DAY
-                )
-                if wanted.sum() * window.step_us >= min(least, (past - first) * window.step_us):
-                    if (past - first) * window.step_us >= least:
-                        findings.append(self._tell(window, row, int(first), int(past)))
+            spans = find_spans(silent[None])
+            for first, past in zip(spans.start.tolist(), spans.end.tolist(), strict=True):
+                length_us = (past - first) * window.step_us
+                missed_us = int(is_expected[row, first:past].sum()) * window.step_us
+                is_long = length_us > _MAX_DAYS * US_PER_DAY
+                if length_us >= least and (is_long or missed_us >= least):
+                    findings.append(self._tell(window, row, first, past))
         return findings
 
     def _expect(self, window: Window, heard: Flags) -> Flags:

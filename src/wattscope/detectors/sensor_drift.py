@@ -1,7 +1,8 @@
 """Sensors that walk away from what their siblings say, day by day.
 
 Temperatures are compared by their difference, voltages and light by their ratio. Only where three
-or more of a kind stand side by side can it be told which one walks.
+or more of a kind stand side by side can it be told which one walks. Only panels and inverters are
+looked at: they share sun and air, while thermometers of a house have rooms of their own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wattscope.compute.peers import PeerOptions, group_siblings
-from wattscope.compute.production import Days, cut_days
+from wattscope.compute.production import Days, cut_days, is_solar
 from wattscope.compute.robust import median, quantile
 from wattscope.compute.steps_and_slopes import Fall, find_falls
 from wattscope.core.findings import Finding
@@ -42,7 +43,7 @@ class SensorDrift:
     """Options of the detector ``sensor_drift``."""
 
     name: str = "sensor_drift"
-    view: View = View("15m", 60 * US_PER_DAY, 6 * 3600.0)  # noqa: RUF009 - frozen
+    view: View = View("1h", 90 * US_PER_DAY, 6 * 3600.0)  # noqa: RUF009 - frozen
     peers: PeerOptions = field(default_factory=PeerOptions)
     limits: tuple[DriftLimit, ...] = (
         DriftLimit("temperature_c", 3.0, is_ratio=False, unit=" °C"),
@@ -54,7 +55,7 @@ class SensorDrift:
 
     def find(self, window: Window) -> list[Finding]:
         """Sensors that walk, by device, then quantity."""
-        if not len(window.slot_us):
+        if not len(window.slot_us) or not all(is_solar(device) for device in window.devices):
             return []
         days = cut_days(window)
         groups = group_siblings(window.devices, self.peers.min_peers)

@@ -45,7 +45,7 @@ class Soiling:
     """Options of the detector ``soiling``."""
 
     name: str = "soiling"
-    view: View = View("15m", 60 * US_PER_DAY, 6 * 3600.0)  # noqa: RUF009 - frozen
+    view: View = View("1h", 90 * US_PER_DAY, 6 * 3600.0)  # noqa: RUF009 - frozen
     peers: PeerOptions = field(default_factory=PeerOptions)
     min_fall: float = 0.02
     """Least loss at which it is told."""

@@ -22,6 +22,8 @@ from wattscope.core.window import Matrix, View, Window
 
 Floats = npt.NDArray[np.float64]
 
+_TINY = 1e-12
+
 
 @dataclass(frozen=True, slots=True)
 class Spike:
@@ -57,6 +59,7 @@ class Spike:
             moves = np.abs(np.diff(values, axis=1, prepend=np.nan))
             moves = np.where(moves > 0.0, moves, np.nan)
             usual = np.fmax(median(moves)[:, None], median_around(moves, self.nearby))
+            usual = np.maximum(usual, _TINY)
             width = (quantile(values, 0.95) - quantile(values, 0.05))[:, None]
             least = np.fmax(self.limit * usual, self.least_share * width)
             is_spike = enough & np.isfinite(values) & (beyond > least)

@@ -45,7 +45,7 @@ class UnitSlip:
     """Options of the detector ``unit_slip``."""
 
     name: str = "unit_slip"
-    view: View = View("15m", 7 * US_PER_DAY, 6 * 3600.0)  # noqa: RUF009 - frozen
+    view: View = View("15m", 30 * US_PER_DAY, 6 * 3600.0)  # noqa: RUF009 - frozen
     tolerance: float = 0.25
     """How far a ratio may be from a power of ten, as a share of it: losses of inverters, power
     factors and gaps are well within."""
@@ -55,6 +55,8 @@ class UnitSlip:
     """Only while a device gives this share of its best hours: near zero ratios mean nothing."""
     min_slots: int = 12
     """Fewer say nothing."""
+    min_days: int = 3
+    """Nor do fewer days of a counter."""
 
     def find(self, window: Window) -> list[Finding]:
         """Quantities in a wrong unit, by device."""
@@ -101,13 +103,16 @@ class UnitSlip:
         given = np.maximum(power[1], 0.0)
         energy = days.sum(given[None])[0] * window.step_us / US_PER_HOUR
         growth = grow_by_day(counter[1][None], days)[0]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            by_day = np.where((growth > 0.0) & (energy > 0.0), energy / growth, np.nan)
-        ratio = float(median(by_day))
-        decades = self._decades(ratio)
-        if decades is None:
+        is_known = (growth > 0.0) & (energy > 0.0)
+        decades = np.log10(energy[is_known] / growth[is_known])
+        # Days that lack readings are outliers; of a unit all days are wrong alike.
+        if len(decades) < self.min_days or float(spread(decades)) > self.steadiness:
             return None
-        return Slip(power[0], ratio, decades, "power integrated over the counter")
+        ratio = float(10.0 ** median(decades))
+        power_of_ten = self._decades(ratio)
+        if power_of_ten is None:
+            return None
+        return Slip(power[0], ratio, power_of_ten, "power integrated over the counter")
 
     def _find_ratio(self, above: Matrix, below: Matrix) -> float:
         """The usual ratio under load; NaN where it wavers or is too seldom known."""

@@ -6,11 +6,11 @@
     ─────  −  ─────────────────────────  −  ─────────────────  =  ─────────
                                             (if it explains)         │
           ┌──────────────────────────────────────────────────────────┴──────────┐
-     mean of 2 h: how far from usual                 how much it moves in 4 h: more or less
+     mean of 1.5 h: how far from usual               how much it moves in 4 h: more or less
           └──────────── each over what the past reached in 9 of 10 slots ───────┘
                             the larger of the two, for each quantity
                      root of the mean of squares over the device's quantities
-                                     more than twice?
+               more than twice, for 1.5 h or longer; or more than two and a half times
 
 The measure of "usual" is the edge of what the series itself did in nine tenths of its past, not a
 standard deviation: what bursts every day is not unusual when it bursts. All but the usual day looks
@@ -60,17 +60,19 @@ class UnusualValue:
     """Options of the detector ``unusual_value``."""
 
     name: str = "unusual_value"
-    view: View = View("15m", 28 * US_PER_DAY, 900.0)  # noqa: RUF009 - frozen
+    view: View = View("15m", 28 * US_PER_DAY, 3600.0)  # noqa: RUF009 - frozen
     limit: float = 2.0
     """How many times further than usual is unusual [x]."""
     usual_share: float = 0.9
     """Share of the past that counts as usual."""
     level_days: float = 3.0
     """What the level is the median of [days]."""
-    mean_days: float = 2 / 24
+    mean_days: float = 1.5 / 24
     """Over how long values are averaged before they are judged [days]."""
     motion_days: float = 4 / 24
     """Over how long it is judged how much they move [days]."""
+    at_once: float = 1.25
+    """From so many times the limit on it is told even if it lasts for less than a mean [x]."""
     join_days: float = 0.5
     """Findings closer than this are one [days]."""
     season_gain: float = 0.7
@@ -94,9 +96,11 @@ class UnusualValue:
         together[:, : round(self.learning_share * n_slots)] = 0.0
         is_unusual = together > self.limit
         joined = close_gaps(is_unusual, self._slots(window, self.join_days))
+        lasting = self._slots(window, self.mean_days)
         return [
-            self._tell(window, scores, together, span)
-            for span in zip(*(one.tolist() for one in find_spans(joined)), strict=True)
+            self._tell(window, scores, together, (row, start, end))
+            for row, start, end in zip(*(one.tolist() for one in find_spans(joined)), strict=True)
+            if end - start >= lasting or together[row, start:end].max() >= self.at_once * self.limit
         ]
 
     def _judge(self, window: Window, values: Matrix) -> _Scores:
@@ -114,6 +118,7 @@ class UnusualValue:
         motion = running_mean(moves, self._slots(window, self.motion_days))
         quiet = 0.1 * median(motion)[:, None] + 0.1 * coarse + _TINY
         score = np.fmax(far, self._measure(np.log(motion + quiet), np.array([[0.05]])))
+        score = np.where(np.isfinite(values), score, np.nan)
         return _Scores(score, level + season + mean, level + season)
 
     def _measure(self, values: Matrix, least: Floats) -> Matrix:

@@ -1,15 +1,16 @@
 """Raises and ends alerts: rules over the live view once a second, and over incidents.
 
 What changes is written with the messages that tell of it in one transaction, and only then
-remembered: where the disk refuses, the next look begins from the same state.
+remembered: where the disk refuses, the next look begins from the same state. Which alerts are not
+over is known from them after a start; what else rules remember is kept every few seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from wattscope.alerts import (
     Step,
@@ -98,22 +99,22 @@ class Alerting:
                 self._rewatch(now_us)
             changes: list[Change] = self._wake_all(now_us)
             steps = self._watch.look(now_us)
-            states = {}
             for rule, made in steps.items():
-                found = self._judge_step(self._watch.watches[rule], made, now_us)
-                changes += found
-                if found:
-                    states[rule] = self._watch.pack(rule, made)
+                changes += self._judge_step(self._watch.find(rule), made, now_us)
             changes += self._judge_incidents(now_us)
-            self._write(changes, states)
-            self._watch.remember(steps, states, now_us)
+            self._write(changes)
+            self._watch.remember(steps, now_us)
 
     def take_incidents(self, incidents: Sequence[Incident], now_us: int) -> None:
         """Take all incidents that are not over, as they are from now on."""
         with self._lock:
             self._incidents = {one.id: one for one in incidents}
+            # One that is over and begins again is news.
+            self._dealt_with = {
+                number: one for number, one in self._dealt_with.items() if number in self._incidents
+            }
             self.version += 1
-            self._write(self._judge_incidents(now_us), {})
+            self._write(self._judge_incidents(now_us))
 
     def save(self) -> None:
         """Keep what rules remember; before the end."""
@@ -212,7 +213,7 @@ class Alerting:
                     changes.append((silence(one, until_us, now_us), ()))
                 else:
                     changes.append((reopen(one, now_us), ()))
-            self._write(changes, {})
+            self._write(changes)
             self.version += 1
             return booked
 
@@ -221,7 +222,7 @@ class Alerting:
     ) -> Alert:
         with self._lock:
             changed = change(self._rows.find_alert(alert))
-            self._write([(changed, ())], {})
+            self._write([(changed, ())])
             if self._incidents is not None and changed.key in self._incidents:
                 booked = self._incident_rows.put_state(
                     changed.key, state, now_us, changed.silenced_until_us
@@ -245,7 +246,7 @@ class Alerting:
             for key, one in self._open.items()
             if key not in watched and key[0] not in about_incidents
         ]
-        self._write(gone, {})
+        self._write(gone)
 
     def _judge_step(self, watch: Watch, made: Step, now_us: int) -> list[Change]:
         rule = watch.rule
@@ -328,10 +329,10 @@ class Alerting:
         site = None if device is None else self._watch.sites.get(device.site)
         return make_deliveries(event, alert, rule, (device, site), self._channels, advice)
 
-    def _write(self, changes: Sequence[Change], states: Mapping[int, Mapping[str, Any]]) -> None:
+    def _write(self, changes: Sequence[Change]) -> None:
         if not changes:
             return
-        for alert in self._rows.write(changes, states):
+        for alert in self._rows.write(changes):
             key = _key(alert)
             self._silent.pop(key, None)
             if alert.state is not AlertState.CLEARED:

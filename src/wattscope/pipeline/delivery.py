@@ -62,6 +62,9 @@ class ChannelHealth:
     last_error: str | None = None
     """Of the last attempt; None when it was taken."""
     wake: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    """Set when there are new messages."""
+    retry: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    """Set when it shall not be left alone any longer."""
 
     @property
     def is_ok(self) -> bool:
@@ -121,6 +124,8 @@ class Courier:
         if self._loop is None:
             return
         self._wake_all()
+        for one in self.health.values():
+            one.retry.set()
         try:
             await asyncio.wait_for(self._idle.wait(), _END_S)
         except TimeoutError:
@@ -144,6 +149,7 @@ class Courier:
             raise
         self._note_health(channel, None)
         await asyncio.to_thread(self._outbox.make_due, [channel], self._now_us())
+        self.health[channel].retry.set()
         self._wake_all()
 
     def _wake_all(self) -> None:
@@ -153,9 +159,10 @@ class Courier:
     async def _serve(self, channel: str) -> None:
         """Deliver the messages of one channel."""
         await asyncio.to_thread(self._outbox.take_back, channel)
-        wake = self.health[channel].wake
+        wake, retry = self.health[channel].wake, self.health[channel].retry
         while not self._ending.is_set():
             wake.clear()
+            retry.clear()
             due = await asyncio.to_thread(self._outbox.list_due, channel, self._now_us(), _GROUP)
             pause_s = 0.0
             for delivery in due:
@@ -165,7 +172,7 @@ class Courier:
                 if pause_s:
                     break
             if pause_s:
-                await _wait(self._ending, pause_s)
+                await _wait(retry, pause_s)
             elif not due:
                 # Messages that wait by themselves are looked for now and then.
                 await _wait(wake, _LOOK_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from wattscope.alerts import Step, Watch, pack_state, step
 from wattscope.core.alerting import AlertRule, RuleKind
@@ -41,10 +41,9 @@ class RuleWatch:
         self.sites: dict[str, Site] = {}
         """All sites, by id."""
 
-    @property
-    def watches(self) -> dict[int, Watch]:
-        """Rules that look, by id, with their places."""
-        return {rule: one.watch for rule, one in self._watched.items()}
+    def find(self, rule: int) -> Watch:
+        """A rule that looks, with its places."""
+        return self._watched[rule].watch
 
     def follow_names(self, now_us: int) -> bool:
         """Whether there are other devices or series than before.
@@ -101,27 +100,13 @@ class RuleWatch:
             for rule, one in self._watched.items()
         }
 
-    def pack(self, rule: int, made: Step) -> Mapping[str, Any]:
-        """What a rule remembers after a step, as it is kept."""
-        return pack_state(self._watched[rule].watch, made.state)
-
-    def remember(
-        self, steps: Mapping[int, Step], kept: Mapping[int, Mapping[str, Any]], now_us: int
-    ) -> None:
-        """Go on from these steps; what they changed is kept now and then.
-
-        Args:
-            steps: What ``look`` gave.
-            kept: What of it has been kept already.
-            now_us: The instant [µs].
-        """
-        self._packed |= {rule: dict(packed) for rule, packed in kept.items()}
+    def remember(self, steps: Mapping[int, Step], now_us: int) -> None:
+        """Go on from these steps; what they changed is kept now and then."""
         for rule, made in steps.items():
             watched = self._watched.get(rule)
             if watched is not None and made.state is not watched.state:
                 self._watched[rule] = replace(watched, state=made.state)
                 self._dirty.add(rule)
-        self._dirty -= kept.keys()
         if now_us - self._saved_at_us >= _SAVE_EVERY_US:
             self._saved_at_us = now_us
             self._save_due(now_us)

@@ -116,17 +116,12 @@ class AlertBook:
 
     # ── alerts ───────────────────────────────────────────────────────────────────────────────
 
-    def write(
-        self,
-        changed: Sequence[tuple[Alert, Sequence[Delivery]]],
-        states: Mapping[int, Mapping[str, Any]],
-    ) -> list[Alert]:
-        """Keep alerts and the messages about them, and what rules remember, in one transaction.
+    def write(self, changed: Sequence[tuple[Alert, Sequence[Delivery]]]) -> list[Alert]:
+        """Keep alerts and the messages about them in one transaction.
 
         Args:
             changed: New alerts with id 0 and changed ones, each with its messages; those of a new
                 alert are given its id.
-            states: What rules remember after it.
 
         Returns:
             The alerts, the new ones with their ids.
@@ -139,7 +134,6 @@ class AlertBook:
                 for one in messages:
                     told = replace(one, notice=replace(one.notice, alert=kept.id))
                     connection.execute(insert(alert_deliveries), row_of_delivery(told))
-            _write_states(connection, states)
         self._since_prune += len(written)
         if self._since_prune >= _PRUNE_EVERY:
             self._since_prune = 0

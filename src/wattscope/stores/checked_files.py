@@ -58,6 +58,7 @@ class CheckedFiles:
         self.folder = folder
         self._monotonic = monotonic
         self._lock = threading.Lock()
+        self._notes: dict[str, FileNote] = {}
         self._readers: OrderedDict[str, FileReader] = OrderedDict()
         self._maps = PageMaps()
         self._checked_at: dict[str, float] = {}
@@ -75,34 +76,50 @@ class CheckedFiles:
         with self._lock:
             self._damages[file] = FileDamage(file, rows, detail)
 
-    def remember(self, file: str, decoded: object, n_bytes: int) -> None:
+    def remember(self, note: FileNote, decoded: object, n_bytes: int) -> None:
         """Keep the decoded content of a sound file, as long as there is room for it."""
         with self._lock:
-            self._remembered[file] = (decoded, n_bytes)
+            self._know(note)
+            self._remembered[note.file] = (decoded, n_bytes)
             while sum(size for _, size in self._remembered.values()) > REMEMBERED_BYTES:
                 self._remembered.popitem(last=False)
 
-    def remembered(self, file: str) -> object | None:
+    def remembered(self, note: FileNote) -> object | None:
         """What was kept of a file; None when nothing is."""
         with self._lock:
-            if file not in self._remembered:
+            self._know(note)
+            if note.file not in self._remembered:
                 return None
-            self._remembered.move_to_end(file)
-            return self._remembered[file][0]
+            self._remembered.move_to_end(note.file)
+            return self._remembered[note.file][0]
 
     def is_damaged(self, note: FileNote) -> bool:
         """Whether a part of the file was found damaged."""
         with self._lock:
+            self._know(note)
             return note.file in self._damages
 
     def forget(self, files: set[str]) -> None:
         """Forget files that are gone."""
         with self._lock:
             for name in files:
-                self._readers.pop(name, None)
-                self._checked_at.pop(name, None)
-                self._remembered.pop(name, None)
-                self._damages.pop(name, None)
+                self._drop(name)
+
+    def _know(self, note: FileNote) -> None:
+        """Let go of what was learned of another file with this name; the lock is held.
+
+        A flush that the disk cut off is done again, with more rows under the same names.
+        """
+        if self._notes.setdefault(note.file, note) != note:
+            self._drop(note.file)
+            self._notes[note.file] = note
+
+    def _drop(self, file: str) -> None:
+        self._notes.pop(file, None)
+        self._readers.pop(file, None)
+        self._checked_at.pop(file, None)
+        self._remembered.pop(file, None)
+        self._damages.pop(file, None)
 
     def reader(self, note: FileNote, columns: Sequence[Column]) -> FileReader:
         """A file to read from page by page.
@@ -112,6 +129,7 @@ class CheckedFiles:
             FileNotFoundError: It is gone.
         """
         with self._lock:
+            self._know(note)
             known = self._readers.get(note.file)
             if known is not None:
                 self._readers.move_to_end(note.file)
@@ -175,6 +193,7 @@ class CheckedFiles:
         """Whether the whole file is as it was written; looks again after ``TRUST_S``."""
         now = self._monotonic()
         with self._lock:
+            self._know(note)
             if note.file in self._damages:
                 return False
             checked_at = self._checked_at.get(note.file)
@@ -231,8 +250,11 @@ class CheckedFiles:
 
     def _has_none_of(self, part: Part, series: Sequence[int]) -> bool:
         """Whether a file surely has no rows of some series; most files have none of one."""
+        if part.note is None:
+            return False
         with self._lock:
-            reader = None if part.note is None else self._readers.get(part.note.file)
+            self._know(part.note)
+            reader = self._readers.get(part.note.file)
         return reader is not None and reader.has_none_of(series)
 
 

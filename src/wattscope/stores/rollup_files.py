@@ -102,7 +102,7 @@ def read_rollup(files: CheckedFiles, part: RollupPart, series: Sequence[int] | N
     Raises:
         StorageError: The file cannot be read; the damage is noted.
     """
-    kept = files.remembered(part.note.file)
+    kept = files.remembered(part.note)
     if isinstance(kept, Rollup):
         return kept if series is None else _select_series(kept, series)
     is_small = part.note.size_bytes <= MAX_REMEMBERED
@@ -116,7 +116,7 @@ def read_rollup(files: CheckedFiles, part: RollupPart, series: Sequence[int] | N
     )
     if is_small and not files.is_damaged(part.note):
         n_bytes = sum(getattr(rollup, name).nbytes for name in ROLLUP_COLUMNS)
-        files.remember(part.note.file, rollup, n_bytes)
+        files.remember(part.note, rollup, n_bytes)
     return rollup if not is_small or series is None else _select_series(rollup, series)
 
 

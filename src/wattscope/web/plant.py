@@ -29,7 +29,7 @@ _ONE_INSTANT_US = 3 * US_PER_S
 """Values of one device within this time of its power are compared with each other."""
 _ENERGY_AGE_US = 15 * US_PER_S
 """So long the energies of today are kept: with thousands of meters they are much to add up."""
-_LEFT_OUT = frozenset({DeviceKind.SENSOR})
+_LEFT_OUT = frozenset({DeviceKind.SENSOR, DeviceKind.PLANT, DeviceKind.STRING})
 _UNREACHABLE = frozenset({"offline", "refused"})
 _SHOWN = (
     "active_power_w",

@@ -19,6 +19,7 @@ def make_model(*, n_trees: int = 3, sample: int = 32, device_class: str = "panel
         forest=forest,
         light_w=np.array([50.0, 300.0]),
         limits=np.quantile(score(forest, rows), [0.01, 0.02]),
+        usual=np.quantile(score(forest, rows), [0.5, 0.5]),
         limit_share=0.01,
         medians=np.median(rows, axis=0),
         full_power_w=300.0,

@@ -149,6 +149,7 @@ FOREST: Forest = MODEL.forest
         (forge(features=("a", "b", "c", "d", "e")), "not those of this program"),
         (encode_model(replace(MODEL, limits=MODEL.limits + 1)), "limit of scores"),
         (encode_model(replace(MODEL, limits=MODEL.limits * np.nan)), "limit of scores"),
+        (encode_model(replace(MODEL, usual=MODEL.usual - 1)), "limit of scores"),
         (encode_model(replace(MODEL, light_w=MODEL.light_w[::-1].copy())), "do not rise"),
         (encode_model(replace(MODEL, limit_share=2.0)), "share of strange rows"),
         (encode_model(replace(MODEL, full_power_w=0.0)), "full power"),

@@ -10,8 +10,12 @@ export function deviceAgeS(device: Device): number | null {
   return Math.max(0, (serverNow() - Date.parse(device.last_measured_at)) / 1000);
 }
 
+/** Kinds of devices that stand for those below them and measure nothing themselves. */
+const GROUPS: ReadonlySet<string> = new Set(["plant", "string"]);
+
 /** @param sinceAskedS how old the answer itself may be: a device is not silent because nobody asked [s] */
 export function isSilent(device: Device, sinceAskedS: number): boolean {
+  if (GROUPS.has(device.kind)) return false;
   const age = deviceAgeS(device);
   return age === null || device.is_stale || age > device.stale_after_s + sinceAskedS;
 }

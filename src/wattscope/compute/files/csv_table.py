@@ -25,6 +25,7 @@ from wattscope.compute.files.table_rows import (
     split_line,
     split_rows,
 )
+from wattscope.compute.sentinels import find_sentinels
 from wattscope.core.findings import ReasonCode
 from wattscope.core.quantities import QUANTITIES
 from wattscope.core.reading import ByteColumn, FloatColumn, Int64Column, Quality
@@ -45,6 +46,7 @@ class ValueColumn:
     value: FloatColumn
     """[base unit]; NaN where ``quality`` says missing."""
     quality: ByteColumn
+    """Implausible where the number only stands for "no value"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +259,7 @@ def _read_column(
         detail = f"column {mapped.column}: {cells[position][:40]!r} is too large for its unit"
         verdicts.set_aside(position, ReasonCode.RANGE, detail)
     quality = np.where(numbers.is_missing, Quality.MISSING, Quality.GOOD).astype(np.uint8)
+    quality[find_sentinels(numbers.raw)] = Quality.IMPLAUSIBLE
     device = mapped.device or layout.column_map.device
     return ValueColumn(device, mapped.quantity, value, quality)
 

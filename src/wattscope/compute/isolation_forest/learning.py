@@ -146,12 +146,13 @@ def learn_model(
         )
     forest = train(rows, features, generator)
     seen = np.concatenate(times)
-    light_w, limits = _find_limits(rows, features, Scorer(forest).score(rows))
+    light_w, limits, usual = _find_limits(rows, features, Scorer(forest).score(rows))
     model = AnomalyModel(
         device_class=device_class,
         forest=forest,
         light_w=light_w,
         limits=limits,
+        usual=usual,
         limit_share=LIMIT_SHARE,
         medians=np.median(rows, axis=0),
         full_power_w=float(np.median([one for one in fulls if one > 0])),
@@ -183,16 +184,16 @@ def join_columns(
 
 def _find_limits(
     rows: Floats, features: tuple[str, ...], scores: FloatColumn
-) -> tuple[FloatColumn, FloatColumn]:
-    """Limits at reference powers that part the rows into groups of one size."""
+) -> tuple[FloatColumn, FloatColumn, FloatColumn]:
+    """Limits and usual scores at reference powers that part the rows into groups of one size."""
     reference = find_reference_power(features, dict(zip(features, rows.T, strict=True)))
     n_groups = min(_MOST_LIMITS, max(1, len(rows) // _ROWS_PER_LIMIT))
     groups = np.array_split(np.argsort(reference, kind="stable"), n_groups)
     light_w = np.array([np.median(reference[group]) for group in groups])
-    limits = np.array([np.quantile(scores[group], LIMIT_SHARE) for group in groups])
+    limits, usual = np.array([np.quantile(scores[group], (LIMIT_SHARE, 0.5)) for group in groups]).T
     # Powers that repeat (a limit of the inverter) give groups of one power: one of them is enough.
     light_w, places = np.unique(light_w, return_index=True)
-    return light_w, limits[places]
+    return light_w, limits[places], usual[places]
 
 
 def _is_within(t: Int64Column, spans: Sequence[Span]) -> npt.NDArray[np.bool_]:

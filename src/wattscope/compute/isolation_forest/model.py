@@ -25,7 +25,9 @@ class AnomalyModel:
     light_w: FloatColumn
     """Reference powers at which limits were learned, rising [W]; shape ``(n_limits,)``."""
     limits: FloatColumn
-    """Scores below are strange at that reference power; straight lines between; same shape."""
+    """Scores below are strange at that reference power; between them straight lines."""
+    usual: FloatColumn
+    """Scores of the row in the middle at these reference powers."""
     limit_share: float
     """Share of the rows learned from that score below the limit."""
     medians: FloatColumn
@@ -40,15 +42,18 @@ class AnomalyModel:
     end_us: int
     trained_at_us: int
 
-    def find_limits(self, rows: Floats) -> FloatColumn:
-        """Scores below which rows are strange, shape ``(n_rows,)``.
+    def find_limits(self, rows: Floats) -> tuple[FloatColumn, FloatColumn]:
+        """Scores below which rows are strange, and usual scores; shape ``(n_rows,)`` each.
 
         A forest calls rows at the edge of what it has seen stranger than those amid it, and noon
         is always at the edge: so each row is held against others of as much light.
         """
         columns = dict(zip(self.forest.features, rows.T, strict=True))
         reference = find_reference_power(self.forest.features, columns)
-        return np.interp(reference, self.light_w, self.limits)
+        return (
+            np.interp(reference, self.light_w, self.limits),
+            np.interp(reference, self.light_w, self.usual),
+        )
 
     @cached_property
     def scorer(self) -> Scorer:
@@ -63,9 +68,11 @@ def list_model_faults(model: AnomalyModel) -> list[str]:
         faults.append(f"there is no class of devices {model.device_class!r}")
     if not is_choice(model.forest.features):
         faults.append("its features are not those of this program")
-    if not 0 < len(model.light_w) == len(model.limits) or not _rises(model.light_w):
+    if not 0 < len(model.light_w) == len(model.limits) == len(model.usual) or not _rises(
+        model.light_w
+    ):
         faults.append("the reference powers of the limits do not rise")
-    if not np.all((model.limits >= -1.0) & (model.limits <= 0.0)):
+    if not all(np.all((one >= -1.0) & (one <= 0.0)) for one in (model.limits, model.usual)):
         faults.append("a limit of scores is not within -1 to 0")
     if not 0.0 <= model.limit_share <= 1.0:
         faults.append("the share of strange rows is not within 0 to 1")

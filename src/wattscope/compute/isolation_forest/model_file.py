@@ -10,7 +10,7 @@
     f32[]      threshold of each node
     f64[]      path length of each leaf
     f64[]      median of each feature
-    f64[]      reference powers, then limits of scores
+    f64[]      reference powers, limits of scores, and usual scores
     u32        CRC-32 of all bytes before
 
 Numbers are little-endian. Nothing in the file is executed, unpacked or allocated by its word:
@@ -87,6 +87,7 @@ def encode_model(model: AnomalyModel) -> bytes:
         model.medians.astype("<f8"),
         model.light_w.astype("<f8"),
         model.limits.astype("<f8"),
+        model.usual.astype("<f8"),
     )
     content = b"".join(
         [_HEAD.pack(MAGIC, VERSION, len(header)), header, *(one.tobytes() for one in arrays)]
@@ -131,7 +132,8 @@ def _build_model(header: _Header, arrays: memoryview) -> AnomalyModel:
     n_nodes = header.n_nodes
     wanted = (
         *(("<i2", n_nodes), ("<f4", n_nodes), ("<f8", n_nodes)),
-        *(("<f8", len(header.features)), ("<f8", header.n_limits), ("<f8", header.n_limits)),
+        ("<f8", len(header.features)),
+        *[("<f8", header.n_limits)] * 3,
     )
     size = sum(np.dtype(kind).itemsize * length for kind, length in wanted)
     if len(arrays) != size:
@@ -143,7 +145,7 @@ def _build_model(header: _Header, arrays: memoryview) -> AnomalyModel:
         # A copy of its own: aligned, and in the order of this machine.
         columns.append(column.astype(column.dtype.newbyteorder("=")))
         start += column.nbytes
-    feature, threshold, path, medians, light_w, limits = columns
+    feature, threshold, path, medians, light_w, limits, usual = columns
     return AnomalyModel(
         device_class=header.device_class,
         forest=Forest(
@@ -157,6 +159,7 @@ def _build_model(header: _Header, arrays: memoryview) -> AnomalyModel:
         ),
         light_w=light_w,
         limits=limits,
+        usual=usual,
         limit_share=header.limit_share,
         medians=medians,
         full_power_w=header.full_power_w,
