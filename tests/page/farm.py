@@ -109,10 +109,13 @@ def run_farm(folder: Path) -> Iterator[RunningPage]:
     simulator = build_simulator("solar", settings, ProfileLibrary())
     with open_storage(settings, folder / "data") as storage:
         fill_history(storage, simulator, DAYS * 86_400)
-    with run_page(folder, "run", "-c", settings_file, "--no-browser") as page:
-        with _publishing(simulator, f"mqtt://127.0.0.1:{port}"):
-            _wait_until_found(page)
-            yield page
+    words = ("run", "-c", settings_file, "--no-browser")
+    with (
+        run_page(folder, *words) as page,
+        _publishing(simulator, f"mqtt://127.0.0.1:{port}"),
+    ):
+        _wait_until_found(page)
+        yield page
 
 
 def _wait_until_found(page: RunningPage, timeout_s: float = 120.0) -> None:
