@@ -18,6 +18,7 @@ from wattscope.assembly.notifiers import build_notifiers
 from wattscope.core.alerting import AlertEvent, Notice
 from wattscope.core.errors import NoticeRefusedError, SettingsError, TransientError
 from wattscope.core.findings import Severity
+from wattscope.notifiers.apprise_bridge import AppriseNotifier, AppriseOptions
 from wattscope.notifiers.mail import MailNotifier, MailOptions
 from wattscope.notifiers.mqtt import MqttNotifier, MqttNotifierOptions
 from wattscope.notifiers.webhook import WebhookNotifier, WebhookOptions
@@ -185,12 +186,6 @@ async def test_dead_broker_may_come_back() -> None:
 # Apprise looks for pictures with a module that Python 3.13 has no more.
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
 async def test_apprise_sends_text_and_never_repeats_its_url(hook: WebhookReceiver) -> None:
-    pytest.importorskip("apprise", reason="the extra notify is not in the lock of the tests")
-    from wattscope.notifiers.apprise_bridge import (  # noqa: PLC0415  # needs the extra
-        AppriseNotifier,
-        AppriseOptions,
-    )
-
     notifier = AppriseNotifier(AppriseOptions(f"json://{LOOPBACK}:{hook.port}/s3cret"))
     await notifier.send(NOTICE)
     assert hook.taken[0].title == "[critical] Too hot: Panel Bcc: all@example.org"
