@@ -3,8 +3,8 @@
 A spike stands beyond *all* of the two values before and the two after it, by more than five times
 what the device usually moves from one reading to the next, then and there as well as over the whole
 window. A step, a ramp and a cloud that stays for two readings have a neighbour on their own side;
-under broken clouds everything moves. Where three or more devices stand side by side, it must also be
-five times what the middle one of them does at that instant.
+under broken clouds everything moves. Where three or more devices stand side by side, it must also
+be five times what the middle one of them does at that instant.
 """
 
 from __future__ import annotations
