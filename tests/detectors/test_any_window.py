@@ -41,9 +41,10 @@ ODD = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1e308, -1e308, 5e-324, 1.0)
 
 
 def build(matrix: Matrix, step_us: int, names: tuple[str, ...] = QUANTITIES[:1]) -> Window:
+    kind = DeviceKind.PANEL if step_us == 15 * US_PER_MINUTE else DeviceKind.METER
     return Window(
         Site("site", "Site", "Europe/Paris", latitude=48.9, longitude=2.4),
-        tuple(Device(f"d{n}", "site", f"D{n}", DeviceKind.PANEL) for n in range(len(matrix))),
+        tuple(Device(f"d{n}", "site", f"D{n}", kind) for n in range(len(matrix))),
         START_US + np.arange(matrix.shape[1], dtype=np.int64) * step_us,
         step_us,
         dict.fromkeys(names, matrix),

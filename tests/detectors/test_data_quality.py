@@ -194,6 +194,17 @@ def test_spike_is_told_from_a_step_and_a_cloud_of_two_readings() -> None:
     assert slots_of(finding) == (100, 101)
 
 
+def test_what_all_siblings_do_at_once_is_no_spike() -> None:
+    noise = np.random.default_rng(4).normal(0.0, 10.0, (4, 400))
+    rows = 1000.0 + noise
+    rows[:, 100] -= 500.0
+    assert Spike().find(make_window(*rows)) == []
+    rows[2, 300] -= 500.0
+    (finding,) = Spike().find(make_window(*rows))
+    assert finding.device == "d2"
+    assert slots_of(finding) == (300, 301)
+
+
 def test_gap_is_told_with_its_length_and_the_night_is_none() -> None:
     power = make_sun(10)
     power[power == 0.0] = np.nan

@@ -83,7 +83,7 @@ def running_mean(values: Floats, width: int) -> Floats:
     """The mean of the last ``width`` slots; NaN where fewer than half of them are known.
 
     >>> running_mean(np.array([[2.0, 4.0, np.nan, np.nan]]), 2)
-    array([[2., 3., 4., nan]])
+    array([[ 2.,  3.,  4., nan]])
     """
     n_slots = values.shape[1]
     width = max(1, width)

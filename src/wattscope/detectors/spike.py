@@ -3,7 +3,8 @@
 A spike stands beyond *all* of the two values before and the two after it, by more than five times
 what the device usually moves from one reading to the next, then and there as well as over the whole
 window. A step, a ramp and a cloud that stays for two readings have a neighbour on their own side;
-under broken clouds everything moves.
+under broken clouds everything moves. Where three or more devices stand side by side, it must also
+be five times what the middle one of them does at that instant.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from wattscope.core.window import Matrix, View, Window
 
 Floats = npt.NDArray[np.float64]
 
+_ENOUGH_SIBLINGS = 3
 _TINY = 1e-12
 
 
@@ -59,6 +61,9 @@ class Spike:
             moves = np.abs(np.diff(values, axis=1, prepend=np.nan))
             moves = np.where(moves > 0.0, moves, np.nan)
             usual = np.fmax(median(moves)[:, None], median_around(moves, self.nearby))
+            if len(values) >= _ENOUGH_SIBLINGS:
+                # A cloud's edge passes over all of them.
+                usual = np.fmax(usual, median(beyond, 0)[None])
             usual = np.maximum(usual, _TINY)
             width = (quantile(values, 0.95) - quantile(values, 0.05))[:, None]
             least = np.fmax(self.limit * usual, self.least_share * width)

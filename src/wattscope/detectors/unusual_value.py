@@ -36,6 +36,7 @@ from wattscope.compute.spans import close_gaps, find_spans
 from wattscope.core.findings import Finding
 from wattscope.core.quantities import QuantityKind, find_quantity
 from wattscope.core.time_grid import US_PER_DAY
+from wattscope.core.topology import Device, DeviceKind
 from wattscope.core.window import Matrix, View, Window
 
 Floats = npt.NDArray[np.float64]
@@ -79,6 +80,9 @@ class UnusualValue:
     """A usual day or week counts when it shrinks the deviation below this part."""
     learning_share: float = 0.15
     """At the beginning of a window, where too little is known to judge."""
+    left_out: frozenset[DeviceKind] = frozenset({DeviceKind.PANEL, DeviceKind.INVERTER})
+    """What follows the sun is unlike itself under every cloud: others compare it with the light,
+    with its siblings and with its own model."""
     min_slots: int = 100
     """Fewer slots tell nothing."""
 
@@ -86,7 +90,7 @@ class UnusualValue:
         """Stretches in which a device is unlike itself, by device, then start."""
         n_slots = len(window.slot_us)
         names = [one for one in sorted(window.values) if _is_gauge(one)]
-        if n_slots < self.min_slots or not names:
+        if n_slots < self.min_slots or not names or all(map(self._is_left_out, window.devices)):
             return []
         scores = {one: self._judge(window, keep_sound(window.values[one])) for one in names}
         every = np.stack([one.score for one in scores.values()])
@@ -94,6 +98,7 @@ class UnusualValue:
         squares = np.where(known, every, 0.0) ** 2
         together = np.sqrt(squares.sum(0) / np.maximum(known.sum(0), 1))
         together[:, : round(self.learning_share * n_slots)] = 0.0
+        together[[self._is_left_out(device) for device in window.devices]] = 0.0
         is_unusual = together > self.limit
         joined = close_gaps(is_unusual, self._slots(window, self.join_days))
         lasting = self._slots(window, self.mean_days)
@@ -102,6 +107,9 @@ class UnusualValue:
             for row, start, end in zip(*(one.tolist() for one in find_spans(joined)), strict=True)
             if end - start >= lasting or together[row, start:end].max() >= self.at_once * self.limit
         ]
+
+    def _is_left_out(self, device: Device) -> bool:
+        return device.kind in self.left_out or device.is_production
 
     def _judge(self, window: Window, values: Matrix) -> _Scores:
         """How unusual one quantity of all devices is."""
