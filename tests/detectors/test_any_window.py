@@ -1,4 +1,4 @@
-"""No window makes a detector raise, and what it finds lies inside, in order, and not in the night."""
+"""No window makes a detector raise; what it finds lies inside, in order, and not in the night."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def build(matrix: Matrix, step_us: int, names: tuple[str, ...] = QUANTITIES[:1])
         tuple(Device(f"d{n}", "site", f"D{n}", DeviceKind.PANEL) for n in range(len(matrix))),
         START_US + np.arange(matrix.shape[1], dtype=np.int64) * step_us,
         step_us,
-        {name: matrix for name in names},
+        dict.fromkeys(names, matrix),
     )
 
 

@@ -59,8 +59,8 @@ def test_slot_of_a_day_holds_one_local_day_over_the_change_of_the_clock(
     (group,) = reader.list_groups()
     window = reader.read(group, "1d", T0, T0 + 7 * US_PER_DAY)
     assert window.step_us == US_PER_DAY
-    # The local day that begins at 23:00 or 22:00 UTC of a day stands in that day's slot.
-    assert window.values[POWER][0].tolist() == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
+    # A local day stands in the slot of the UTC day in which its middle lies.
+    assert window.values[POWER][0].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
 
 
 def test_window_knows_what_stands_above_its_devices(reader: WindowReader) -> None:

@@ -1,8 +1,9 @@
 """What the slots around each one say about it: middles, means and quantiles.
 
 Rows are devices, columns are slots; NaN is "not known". But for ``median_around``, what a slot gets
-depends on this slot and earlier ones alone, so that a longer window tells the same about the same instant. The slots before
-the first full stretch share what that stretch says, for something has to be known to begin with.
+depends on this slot and earlier ones alone, so that a longer window tells the same about the same
+instant. The slots before the first full stretch share what that stretch says, for something has to
+be known to begin with.
 """
 
 from __future__ import annotations

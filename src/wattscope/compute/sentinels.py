@@ -43,4 +43,5 @@ def find_sentinels(raw: FloatColumn) -> npt.NDArray[np.bool_]:
     largest = float(np.abs(others).max())
     is_far = (np.abs(raw) >= _TIMES_LARGER * largest) & (largest > 0.0)
     is_only_negative = (raw < -largest) & bool((others >= 0.0).all())
-    return is_one & (is_far | is_only_negative)
+    found: npt.NDArray[np.bool_] = is_one & (is_far | is_only_negative)
+    return found

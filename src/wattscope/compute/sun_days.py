@@ -6,6 +6,8 @@ middle of its energy. The sun's own wandering through the year (the equation of 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -107,4 +109,4 @@ def _usual_middle(is_awake: npt.NDArray[np.bool_], slot_us: Int64Column, step_us
     angle = 2.0 * np.pi * into / US_PER_DAY
     weight = is_awake.sum(0)
     east, north = float((weight * np.sin(angle)).sum()), float((weight * np.cos(angle)).sum())
-    return round(np.arctan2(east, north) / (2.0 * np.pi) * US_PER_DAY)
+    return round(math.atan2(east, north) / (2.0 * math.pi) * US_PER_DAY)

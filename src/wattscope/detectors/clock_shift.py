@@ -1,4 +1,4 @@
-"""A clock that jumps: a solar device whose day moves by half an hour or more from one day to the next.
+"""A clock that jumps: a solar device whose day moves by half an hour or more overnight.
 
 The sun keeps time to the minute. A device whose stamps follow summer time, or whose clock was set
 anew, sees the middle of its day jump; one whose zone is wrong has it at the wrong time all along,

@@ -50,8 +50,10 @@ class LevelShift:
                 continue
             means = self._daily(days, keep_sound(window.values[name]), window.step_us)
             for row, levels in enumerate(means):
-                for step in self._look(levels):
-                    found.append(self._tell(window, days, (name, row), levels, step))
+                found += [
+                    self._tell(window, days, (name, row), levels, step)
+                    for step in self._look(levels)
+                ]
         order = {device.id: row for row, device in enumerate(window.devices)}
         return sorted(found, key=lambda one: (order[one.device], one.start_us, one.quantity))
 

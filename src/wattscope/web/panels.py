@@ -33,6 +33,8 @@ TEMPERATURE: Final = "temperature_c"
 _STEPS_US: Final = {"1m": US_PER_MINUTE, "15m": 15 * US_PER_MINUTE, "1h": US_PER_HOUR}
 _MAX_BUCKETS: Final = 100_000
 
+DaysQuery = Annotated[int, Query(ge=1, le=3660, description="Local days, today among them")]
+
 
 def build_panel_routes(services: Services) -> APIRouter:
     """The routes; they must come before that of one device, whose id may hold slashes."""
@@ -69,34 +71,39 @@ def build_panel_routes(services: Services) -> APIRouter:
         return _read_buckets(services, device, interval, (start_us, end_us + 1))[:limit]
 
     @router.get("/panels/{panel_id:path}/efficiency")
-    @router.get("/devices/{panel_id:path}/efficiency")
-    def read_efficiency(
-        panel_id: str,
-        days: Annotated[int, Query(ge=1, le=3660, description="Local days, today among them")] = 7,
-    ) -> list[dict[str, Any]]:
+    def read_panel_efficiency(panel_id: str, days: DaysQuery = 7) -> list[dict[str, Any]]:
         """Mean power of each day as a share of the rated power [%], the newest day first."""
-        device = services.find_device(panel_id)
-        if device.rating_w is None:
-            raise QueryError(
-                f"the rated power of {device.id!r} is not known; tell rating_w of it in "
-                "[[devices]] or [[arrays]] of the settings"
-            )
-        zone = load_zone(services.find_site(device.site).time_zone)
-        now_us = services.now_us()
-        first = local_date(now_us, zone) - timedelta(days=days - 1)
-        power = _find_power(services, device)
-        if power is None:
-            return []
-        rollup = services.store.roll_up([power], "1d", day_start_us(first, zone), now_us + 1)
-        return [
-            {
-                "date": local_date(start_us, zone).isoformat(),
-                "efficiency_percentage": number(100.0 * mean_w / device.rating_w),
-            }
-            for start_us, mean_w in reversed(_list_means(rollup))
-        ]
+        return _rate_days(services, panel_id, days)
+
+    @router.get("/devices/{device_id:path}/efficiency")
+    def read_device_efficiency(device_id: str, days: DaysQuery = 7) -> list[dict[str, Any]]:
+        """The same of any device with a rating, such as an inverter."""
+        return _rate_days(services, device_id, days)
 
     return router
+
+
+def _rate_days(services: Services, device_id: str, days: int) -> list[dict[str, Any]]:
+    device = services.find_device(device_id)
+    if device.rating_w is None:
+        raise QueryError(
+            f"the rated power of {device.id!r} is not known; tell rating_w of it in [[devices]] "
+            "or [[arrays]] of the settings"
+        )
+    zone = load_zone(services.find_site(device.site).time_zone)
+    now_us = services.now_us()
+    first = local_date(now_us, zone) - timedelta(days=days - 1)
+    power = _find_power(services, device)
+    if power is None:
+        return []
+    rollup = services.store.roll_up([power], "1d", day_start_us(first, zone), now_us + 1)
+    return [
+        {
+            "date": local_date(start_us, zone).isoformat(),
+            "efficiency_percentage": number(100.0 * mean_w / device.rating_w),
+        }
+        for start_us, mean_w in reversed(_list_means(rollup))
+    ]
 
 
 def _read_buckets(
