@@ -83,6 +83,12 @@ test("an alert that tells of an incident is no second matter: its deliveries are
   );
 });
 
+test("an alert is called by what it says, and its device once", () => {
+  const named = alert(1, { device_name: "Panel 7", title: "Panel 7: power below 5 W" });
+  assert.equal(mattersOf([], [named])[0]?.title, "power below 5 W");
+  assert.equal(mattersOf([], [alert(2, { title: "" })])[0]?.title, "Too low");
+});
+
 test("what is critical comes first, then what costs more, then what is newer", () => {
   const matters = mattersOf(
     [

@@ -241,6 +241,12 @@ test("money has the digits and the sign of its currency", () => {
   assert.equal(lossWords(0.9, null, "EUR"), "900\u202fWh a day");
 });
 
+test("an incident that costs no power does not make a device low", () => {
+  const odd = panel("a", { state: "low", incident: "i", cause: "values that do not fit" });
+  assert.match(deviceWords(odd, "EUR"), /^needs a look, /);
+  assert.match(deviceWords({ ...odd, performance: 0.5 }, "EUR"), /^below expected, /);
+});
+
 test("a device is told in one line", () => {
   assert.equal(
     deviceWords(losing("a", 0.4), "EUR"),

@@ -76,8 +76,8 @@ function ofAlert(one: Alert): Matter {
     incident: null,
     device: one.device,
     deviceName: one.device_name,
-    title: one.rule_name || one.title,
-    detail: one.detail || one.title,
+    title: titleOf(one),
+    detail: one.detail || one.rule_name,
     state: one.state,
     severity: one.severity,
     start: one.raised_at,
@@ -88,6 +88,13 @@ function ofAlert(one: Alert): Matter {
     currency: null,
     deliveries: one.deliveries,
   };
+}
+
+/** What an alert says, without the device's name, which stands before it anyway. */
+function titleOf(one: Alert): string {
+  const start = `${one.device_name}: `;
+  const title = one.title.startsWith(start) ? one.title.slice(start.length) : one.title;
+  return title || one.rule_name;
 }
 
 export function needsPerson(one: Matter): boolean {

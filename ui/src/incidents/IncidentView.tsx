@@ -17,7 +17,7 @@ import type { Span } from "../state/view";
 import { Acts } from "./Acts";
 import { EvidenceChart } from "./EvidenceChart";
 import { FindingsTable } from "./FindingsTable";
-import { powerOf } from "./powers";
+import { POWERS, powerOf } from "./powers";
 import { SeverityMark } from "./SeverityMark";
 import { daysInWords, evidenceSpan } from "./span";
 import { capital, costWords, stateWords, whenWords } from "./words";
@@ -82,8 +82,13 @@ function Evidence({ incident }: { incident: Incident }) {
   // A device that was taken out has no chart any more; its findings still tell.
   if (device === null) return fetched.error === null ? <Waiting height={300} /> : null;
   const whole = evidenceSpan(incident, zone.value, nowMs.peek());
-  const told = incident.findings.find((one) => one.quantity !== "")?.quantity;
-  const quantity = told ?? powerOf(device) ?? mainValue(device)?.name;
+  const told = incident.findings.map((one) => one.quantity).filter((one) => one !== "");
+  // What was lost shows in the power; only where nothing is about it, the first finding's is shown.
+  const quantity =
+    told.find((one) => POWERS.includes(one)) ??
+    told[0] ??
+    powerOf(device) ??
+    mainValue(device)?.name;
   if (quantity === undefined) return null;
   return (
     <EvidenceChart

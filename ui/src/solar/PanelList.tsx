@@ -24,7 +24,7 @@ import {
   STATES,
 } from "./order";
 import { StateMark } from "./StateMark";
-import { nounOf, STATE_WORDS } from "./words";
+import { nounOf, STATE_WORDS, stateOf } from "./words";
 
 const ROW_PX = 60;
 const DAY_MS = 86_400_000;
@@ -160,7 +160,7 @@ function Row({ one, fleet, parent }: { one: FleetDevice; fleet: Fleet; parent: s
       <span class="panel-state">
         <StateMark state={one.state} level={shareOf(one)} />
         <span>
-          {STATE_WORDS[one.state]}
+          {stateOf(one)}
           <small title={one.cause ?? ""}>{one.cause ?? ageWords(one)}</small>
         </span>
       </span>

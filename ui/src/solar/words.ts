@@ -3,7 +3,7 @@
 import type { Fleet, FleetDevice, PanelState } from "../api/fleet";
 import { formatMoney } from "../format/money";
 import { formatCount, formatShare, formatValue } from "../format/number";
-import { countLosing, countStates, powerNow, rankByLoss } from "./order";
+import { countLosing, countStates, isLosing, powerNow, rankByLoss } from "./order";
 
 export const STATE_WORDS: Record<PanelState, string> = {
   fault: "fault",
@@ -13,6 +13,15 @@ export const STATE_WORDS: Record<PanelState, string> = {
   ok: "as expected",
   night: "night",
 };
+
+/** From this share on a device gives what it should, as the server judges. */
+const ENOUGH = 0.8;
+
+/** The state of one device; with an incident that costs no power it is not below anything. */
+export function stateOf(one: FleetDevice): string {
+  const isEnough = (one.performance ?? 0) >= ENOUGH && !isLosing(one);
+  return one.state === "low" && isEnough ? "needs a look" : STATE_WORDS[one.state];
+}
 
 /** "4.1 kWh and 1.23 € a day"; without a price the energy alone. */
 export function lossWords(kwh: number, money: number | null, currency: string | null): string {
@@ -115,7 +124,7 @@ function worstWords(devices: readonly FleetDevice[], losing: number): string {
 
 /** A device in one line, for a pointer that rests on it and for a screen reader. */
 export function deviceWords(one: FleetDevice, currency: string | null): string {
-  const parts = [STATE_WORDS[one.state]];
+  const parts = [stateOf(one)];
   if (one.power_w !== null) {
     const against =
       one.expected_w === null ? "" : ` of ${formatValue(one.expected_w, "W")} expected`;
