@@ -39,7 +39,7 @@ TRIP = Fault(FaultKind.INVERTER_TRIP, "Panel-001", TRIP_US, TRIP_US + 3 * US_PER
 class World:
     """Two days of twelve panels at three inverters, one of which trips on the second day."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, step_us: int = STEP_US, fault: Fault = TRIP) -> None:
         self.database = Database(folder / "registry.sqlite")
         self.names = SqlRegistry(self.database)
         self.names.put_site(SITE)
@@ -51,7 +51,7 @@ class World:
             rating_w=430.0,
             tilt_deg=30.0,
             azimuth_deg=180.0,
-            interval_s=STEP_US / US_PER_S,
+            interval_s=step_us / US_PER_S,
         )
         self.devices = lay_out(array)
         self.names.put_devices(
@@ -61,7 +61,7 @@ class World:
             ]
         )
         made = PanelPlant(SITE, self.devices).generate(
-            START_US, START_US + 2 * US_PER_DAY, STEP_US, [TRIP]
+            START_US, START_US + 2 * US_PER_DAY, step_us, [fault]
         )
         power = made.panels.values["production_power_w"]
         ids = [self.names.find_series(one.id, "production_power_w") for one in made.panels.devices]
@@ -131,6 +131,23 @@ def test_a_past_in_pieces_gives_what_it_gives_as_a_whole(
     assert len(shares) > 5
     assert {one.device for one in whole} == {one.device for one in parts}
     assert min(one.start_us for one in whole) == min(one.start_us for one in parts)
+
+
+def test_what_began_before_the_minutes_in_memory_is_still_seen(tmp_path: Path) -> None:
+    early_us = START_US + 7 * US_PER_HOUR
+    fault = Fault(FaultKind.INVERTER_TRIP, "Panel-001", early_us, early_us + 40 * US_PER_HOUR)
+    world = World(tmp_path, US_PER_MINUTE, fault)
+    detection = Detection(world.reader, [Outage()])
+    looks = detection.list_looks()
+    now_us = START_US + US_PER_DAY + 2 * US_PER_HOUR
+    found = {
+        look.view.level: {one.device for one in detection.look(look, now_us).findings}
+        for look in looks
+    }
+    # It is night: minutes reach back to no light at all.
+    assert found == {"native": set(), "15m": _panels_of_trip(world)}
+    assert [one.view for one in detection.list_looks(is_live=False)] == [Outage().view]
+    world.close()
 
 
 @dataclass

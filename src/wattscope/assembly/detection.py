@@ -159,7 +159,7 @@ def look_back(
     """
     reader = WindowReader(storage.store, storage.registry, storage.live)
     detection = Detection(reader, detectors)
-    looks = detection.list_looks(devices)
+    looks = detection.list_looks(devices, is_live=False)
     found: list[Finding] = []
     for number, look in enumerate(looks):
         done = number / len(looks)

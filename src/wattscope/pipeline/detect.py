@@ -13,7 +13,7 @@ from wattscope.core.errors import StorageError
 from wattscope.core.findings import Finding
 from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE
 from wattscope.core.window import View, Window
-from wattscope.pipeline.windows import Group, WindowReader
+from wattscope.pipeline.windows import NATIVE, Group, WindowReader
 from wattscope.ports import Detector
 
 _log = structlog.get_logger()
@@ -23,6 +23,7 @@ ARCHIVE_US = 7 * US_PER_DAY
 readings end, and that there are no newer ones is no news."""
 FAST_SPAN_US = 3 * US_PER_HOUR
 """How far back a look at single minutes reaches [µs]."""
+_COARSE, _COARSE_EVERY_S = "15m", 900.0
 _OVERLAP_SPANS = 1
 """A long past is cut into windows that share so many spans of a detector with the one before."""
 
@@ -60,16 +61,22 @@ class Detection:
         """Look with these from now on."""
         self._detectors = tuple(detectors)
 
-    def list_looks(self, devices: Iterable[str] | None = None) -> list[Look]:
-        """What is to be looked at; None stands for all devices."""
-        by_view: dict[View, list[Detector]] = defaultdict(list)
-        for one in self._detectors:
-            by_view[one.view].append(one)
-        return [
-            Look(group, view, tuple(detectors))
-            for group in self._reader.list_groups(devices)
-            for view, detectors in by_view.items()
-        ]
+    def list_looks(
+        self, devices: Iterable[str] | None = None, *, is_live: bool = True
+    ) -> list[Look]:
+        """What is to be looked at; None stands for all devices.
+
+        Live looks at minutes reach back a few hours, and have a coarse one beside them.
+        """
+        looks = []
+        for group in self._reader.list_groups(devices):
+            by_view: dict[View, list[Detector]] = defaultdict(list)
+            for one in self._detectors:
+                views = _list_views(one.view, group) if is_live else (one.view,)
+                for view in views:
+                    by_view[view].append(one)
+            looks += [Look(group, view, tuple(members)) for view, members in by_view.items()]
+        return looks
 
     def look(self, look: Look, now_us: int) -> Seen:
         """Look at the newest whole slots."""
@@ -160,6 +167,16 @@ class Detection:
             end_us = newest_us + look.group.step_us
         step_us = self._reader.step_of(look.group, look.view.level)
         return end_us // step_us * step_us
+
+
+def _list_views(view: View, group: Group) -> tuple[View, ...]:
+    """The view of a detector; of what speaks every second also a coarse one.
+
+    Minutes reach back a few hours only. What began before is seen by quarters of an hour.
+    """
+    if view.level != NATIVE or group.step_us > US_PER_MINUTE or view.span_us <= FAST_SPAN_US:
+        return (view,)
+    return view, View(_COARSE, view.span_us, max(view.every_s, _COARSE_EVERY_S))
 
 
 def _find_all(look: Look, window: Window) -> Iterator[Finding]:
