@@ -26,7 +26,8 @@ POWERS = ("active_power_w", "production_power_w", "dc_power_w")
 LEVEL = "15m"
 EXPECTED_SPAN_US = 14 * US_PER_DAY
 """How much of the past tells what to expect [µs]."""
-_LOOK_EVERY_US = 5 * 60 * US_PER_S
+_LOOK_EVERY_US = 10 * 60 * US_PER_S
+_N_NEIGHBOURS = 24
 _LOW_SUN_DEG = 5.0
 _LOW = 0.8
 """Below this share of what is expected a device is low."""
@@ -88,10 +89,10 @@ class FleetBoard:
     def expect(self, device: Device, start_us: int, end_us: int) -> tuple[Window, Expected] | None:
         """What is expected of a device and its neighbours in ``[start, end)``, slot by slot.
 
-        Fitted to the two weeks before the end, or more where more is asked for. None for a device
-        that never said what it produces.
+        Fitted to the two weeks before the end, or more where more is asked for, of it and the
+        devices beside it. None for a device that never said what it produces.
         """
-        found = [one for one in self._reader.list_groups() if device in one.devices]
+        found = self._find_neighbours(device)
         groups = [one for one in found if any(name in one.series for name in POWERS)]
         if not groups:
             return None
@@ -106,6 +107,16 @@ class FleetBoard:
             told.method,
             told.is_told[low:high],
         )
+
+    def _find_neighbours(self, device: Device) -> list[Group]:
+        """The group of a device and some of those beside it: a thousand would take a minute."""
+        whole = [one for one in self._reader.list_groups() if device in one.devices]
+        if not whole:
+            return []
+        others = [one for one in whole[0].devices if one != device]
+        nearest = sorted(others, key=lambda one: one.parent != device.parent)[:_N_NEIGHBOURS]
+        chosen = self._reader.list_groups([device.id, *(one.id for one in nearest)])
+        return [one for one in chosen if device in one.devices]
 
     def _find_groups(self, site: Site) -> list[Group]:
         groups = [

@@ -18,6 +18,7 @@ from wattscope.web.problems import PROBLEM_RESPONSES
 from wattscope.web.services import FleetDesk, Services
 from wattscope.web.spans import check_span, read_instant
 
+_POWERS = ("active_power_w", "production_power_w", "dc_power_w")
 _N_PEERS = 5
 _LOSING = (FleetState.FAULT, FleetState.LOW)
 _WH_PER_KWH = 1000.0
@@ -51,11 +52,11 @@ def build_fleet_routes(services: Services) -> APIRouter:
             raise UnknownNameError(f"device {device.id!r} tells no power; panels and inverters do")
         window, expected = found
         at = window.devices.index(device)
-        power = window.find("active_power_w", "production_power_w", "dc_power_w")
+        power = window.find(*_POWERS)
         peers = [] if power is None else _choose_peers(power, at)
         return {
             "device": device.id,
-            "quantity": "power",
+            "quantity": next(name for name in _POWERS if name in window.values),
             "unit": "W",
             "method": expected.method.value,
             "times": [format_utc(one) for one in window.slot_us.tolist()],
