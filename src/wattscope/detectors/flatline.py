@@ -1,8 +1,8 @@
 """A value that does not move any more, though its last digits may: a sensor that lost its contact.
 
-Over the last six hours the value kept within a hundredth of what it usually covers in six hours.
-What is usually quiet, or too coarse to tell, is never flat; neither is a device that gives next to
-nothing, as a solar plant at night.
+Over the last six hours the value kept within a twentieth of what it covers in its quietest hours:
+those of which nine in ten are livelier. What is too coarse to tell is never flat; neither is a
+device that gave next to nothing at any time of these hours, as a solar plant at night.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ class Flatline:
     view: View = View("15m", 14 * US_PER_DAY, 3600.0)  # noqa: RUF009 - frozen
     hours: float = 6.0
     """Over which a value must have stood still [h]."""
-    share: float = 0.01
-    """Of what it usually covers in that time."""
+    share: float = 0.05
+    """Of what it covers in that time when it is quiet."""
+    quiet: float = 0.1
+    """Share of the times that are quieter."""
     least_steps: float = 20.0
     """A sensor that usually covers fewer of its own steps is too coarse."""
     zero_share: float = 0.005
@@ -51,14 +53,15 @@ class Flatline:
     def _look(self, window: Window, name: str, values: Matrix, width: int) -> list[Finding]:
         covered = _running_range(values, width)
         with np.errstate(invalid="ignore"):
-            usual = median(np.where(covered > 0.0, covered, np.nan))[:, None]
+            moved = np.where(covered > 0.0, covered, np.nan)
+            usual, quiet = median(moved)[:, None], quantile(moved, self.quiet)[:, None]
             moves = np.abs(np.diff(values, axis=1))
             # The smallest move that is not chance: a coarse sensor never moves by less.
             least_move = quantile(np.where(moves > 0.0, moves, np.nan), 0.02)[:, None]
             is_fine = usual >= self.least_steps * least_move
             top = quantile(np.abs(values), 0.95)[:, None]
-            is_flat = (covered <= self.share * usual) & is_fine
-            is_flat &= np.abs(values) >= self.zero_share * top
+            is_flat = (covered <= self.share * quiet) & is_fine
+            is_flat &= _running_least(np.abs(values), width) >= self.zero_share * top
         ends = find_spans(is_flat)
         return [
             self._tell(window, (name, row), start - width + 1, past)
@@ -80,6 +83,15 @@ class Flatline:
             self.name,
             0.85,
         )
+
+
+def _running_least(values: Matrix, width: int) -> Floats:
+    """Lowest of the last ``width`` slots; NaN where any of them is not known."""
+    found = np.full(values.shape, np.nan)
+    for row, series in enumerate(values):
+        around = np.lib.stride_tricks.sliding_window_view(series, width)
+        found[row, width - 1 :] = around.min(-1)
+    return found
 
 
 def _running_range(values: Matrix, width: int) -> Floats:

@@ -1,10 +1,13 @@
 """The same value again and again: a sensor that hangs, or a gateway that repeats its last answer.
 
-Three equal values other than zero in a row are stale, with three exceptions that keep healthy
+Three equal values other than zero in a row are stale, with four exceptions that keep healthy
 devices quiet. A coarse sensor repeats itself all the time: a run must be three times as long as
-nine tenths of the device's own runs. What stands at its limit, as an inverter does at noon, is
-equal for a good reason: values within 1 % of the usual top are not counted. And what is less than
-half a percent of that top is as good as zero: an inverter's few watts at night.
+nine tenths of the device's own runs. What moves slowly, as the temperature of a night, repeats
+itself by rounding: where a value moves by ``a`` from slot to slot around a run and its scale has
+steps of ``r``, the next one is equal with a chance of about ``r / (r + a)``, and a run must be one
+in a million. What stands at its limit, as an inverter does at noon, is equal for a good reason:
+values within 1 % of the usual top are not counted. And what is less than half a percent of that
+top is as good as zero: an inverter's few watts at night.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from wattscope.core.window import View, Window
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+_FEW_MOVES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,10 @@ class StaleValue:
     """Shortest run [slots]."""
     times_usual: float = 3.0
     """How many times longer than nine tenths of the runs [x]."""
+    chance: float = 1e-6
+    """A run that rounding makes more often is none."""
+    n_around: int = 12
+    """Moves on each side of a run that tell how much a value moves [slots]."""
     limit_share: float = 0.99
     """Values from this part of the usual top on stand at a limit."""
     zero_share: float = 0.005
@@ -69,6 +77,8 @@ class StaleValue:
         value = values[start]
         is_counted = np.isfinite(value) & (value != 0.0)
         start, length, value = start[is_counted], length[is_counted], value[is_counted]
+        if not (length >= self.least).any():
+            return []
         if not len(start):
             return []
         top = float(quantile(np.abs(value), 0.95))
@@ -78,11 +88,35 @@ class StaleValue:
         # Few values tell no limit: one that never changes may well be stale.
         at_limit = (np.abs(value) >= self.limit_share * top) & (len(start) >= self.least_runs)
         at_zero = np.abs(value) < self.zero_share * top
-        kept = (length >= least) & ~at_limit & ~at_zero
+        is_long = (length >= least) & ~at_limit & ~at_zero
+        kept = np.flatnonzero(is_long)
+        kept = kept[self._is_no_rounding(values, start[kept], length[kept])]
         return [
             self._tell(window, name, row, (int(first), int(n)))
             for first, n in zip(start[kept], length[kept], strict=True)
         ]
+
+    def _is_no_rounding(self, values: Floats, start: Ints, length: Ints) -> npt.NDArray[np.bool_]:
+        """Whether runs are longer than rounding of a slow value would make them."""
+        moves = np.abs(np.diff(values))
+        # Less than a billionth is the last bit of a float, no step of a scale.
+        real = moves[np.isfinite(moves) & (moves > 1e-9 * float(np.nanmax(np.abs(values))))]
+        if not len(real) or not len(start):
+            return np.ones(len(start), np.bool_)
+        step, most = float(real.min()), float(quantile(real, 0.95))
+        before = [moves[max(0, at - 1 - self.n_around) : max(0, at - 1)] for at in start]
+        after = [
+            moves[at + n : at + n + self.n_around] for at, n in zip(start, length, strict=True)
+        ]
+        usual = float(np.mean(np.minimum(real, most)))
+        pace = np.array(
+            [
+                min(_mean_move(one, most, usual), _mean_move(other, most, usual))
+                for one, other in zip(before, after, strict=True)
+            ]
+        )
+        chance = (step / (step + pace)) ** (length - 1)
+        return np.asarray(chance <= self.chance, np.bool_)
 
     def _tell(self, window: Window, name: str, row: int, run: tuple[int, int]) -> Finding:
         first, n_slots = run
@@ -100,6 +134,12 @@ class StaleValue:
             self.name,
             min(0.99, 1.0 - 0.5 / n_slots),
         )
+
+
+def _mean_move(moves: Floats, most: float, usual: float) -> float:
+    """Mean of some moves without their jumps; the usual one where hardly any is known."""
+    known = moves[np.isfinite(moves)]
+    return float(np.minimum(known, most).mean()) if len(known) >= _FEW_MOVES else usual
 
 
 def _find_runs(values: Floats) -> tuple[Ints, Ints]:
