@@ -27,6 +27,8 @@ from wattscope.core.window import View, Window
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 _FEW_MOVES = 4
+_ROUNDED = 1e-12
+"""How far a decimal of six digits is from a whole number of millionths, as a share of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,10 @@ class StaleValue:
         if not len(real) or not len(start):
             return np.ones(len(start), np.bool_)
         step, most = float(real.min()), float(quantile(real, 0.95))
+        millionths = values[np.isfinite(values)] * 1e6
+        if (np.abs(millionths - np.round(millionths)) > _ROUNDED * np.abs(millionths)).any():
+            # Means and the like have no scale; they repeat only what repeats itself.
+            return np.ones(len(start), np.bool_)
         before = [moves[max(0, at - 1 - self.n_around) : max(0, at - 1)] for at in start]
         after = [
             moves[at + n : at + n + self.n_around] for at, n in zip(start, length, strict=True)
