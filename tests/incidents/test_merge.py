@@ -282,3 +282,39 @@ def test_union_of_losses_lies_between_the_greatest_and_the_sum(findings: list[Fi
     lost = union_loss(own)
     assert lost <= sum(one.lost_wh for one in own) * (1 + 1e-9)
     assert lost >= max((one.lost_wh for one in own), default=0.0) * (1 - 1e-9)
+
+
+TWINS = [Device(f"twin-{n}", "roof", f"Twin {n}", DeviceKind.INVERTER) for n in range(4)]
+WEATHER = Device("weather", "roof", "Weather", DeviceKind.SENSOR)
+
+
+def merge_roof(findings: Sequence[Finding]) -> list[Incident]:
+    return merge_findings(findings, (), [*TWINS, WEATHER], None, at(960.0))
+
+
+def test_a_wrong_unit_of_always_hides_no_outage_of_hours() -> None:
+    slip = find("unit_slip", 0, 700, device="twin-0")
+    outages = [find("outage", hour, hour + 3, device="twin-0", wh=900.0) for hour in (200, 400)]
+    found = merge_roof([slip, *outages])
+    assert [(one.causes[0].name, one.start_us, one.end_us) for one in found] == [
+        ("unit_slip", at(0), at(700)),
+        ("outage", at(200), at(203)),
+        ("outage", at(400), at(403)),
+    ]
+
+
+def test_a_symptom_of_weeks_hides_no_outage_of_hours_within_it() -> None:
+    weak = find("underperformance", 0, 700, device="twin-0", wh=9000.0)
+    found = merge_roof([weak, find("outage", 200, 203, device="twin-0", wh=900.0)])
+    assert [(one.causes[0].name, one.end_us) for one in found] == [
+        ("underperformance", at(700)),
+        ("outage", at(203)),
+    ]
+
+
+def test_what_all_of_a_site_show_at_once_is_one_matter_of_the_site() -> None:
+    silent = [find("missing_data", 10, 12, device=one.id) for one in TWINS]
+    [one] = merge_roof(silent)
+    assert (one.site, one.device, one.causes[0].name) == ("roof", "roof", "missing_data")
+    alone = merge_roof(silent[:2])
+    assert {one.device for one in alone} == {"twin-0", "twin-1"}

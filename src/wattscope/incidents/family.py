@@ -29,6 +29,7 @@ _FEWEST = 2
 _MOST = 0.5
 """Of kinds that one bad panel brings about at its inverter, so many must show them."""
 
+_ALONE = frozenset({DeviceKind.SENSOR, DeviceKind.PLANT})
 _SHARE_BELOW = "devices_ratio"
 """Evidence that marks a finding as lifted."""
 
@@ -43,7 +44,7 @@ _EXPLAINS: dict[str, frozenset[str]] = {
 }
 """What a finding of a device explains at those below it; of other kinds, the same."""
 _PARTIAL = frozenset({"underperformance", "soiling", "shade", "degradation", "anomaly"})
-_LIFTED = _SILENT | {"outage", "unit_slip", "clock_shift", "copied_day"}
+_LIFTED = _SILENT | {"outage", "unit_slip", "counter_unusable", "clock_shift", "copied_day"}
 
 
 def reduce_family(found: ByDevice, devices: Mapping[str, Device]) -> ByDevice:
@@ -61,6 +62,23 @@ def reduce_family(found: ByDevice, devices: Mapping[str, Device]) -> ByDevice:
             # What an earlier look lifted goes on in what this one does.
             lifted[above] = join_repeats([*lifted.get(above, ()), *made])
     return _absorb(lifted, devices, children)
+
+
+def with_sites(devices: Mapping[str, Device]) -> dict[str, Device]:
+    """The devices with their site as a device above those at the top.
+
+    What all of them show at once, such as silence when the router is off, is one matter of the
+    site. Sensors stay by themselves; so do a plant and what is at a site whose id a device has.
+    """
+    found = dict(devices)
+    for device in devices.values():
+        is_top = device.parent is None and device.kind not in _ALONE
+        if is_top and device.site not in devices:
+            found[device.id] = replace(device, parent=device.site)
+            found.setdefault(
+                device.site, Device(device.site, device.site, device.site, DeviceKind.PLANT)
+            )
+    return found
 
 
 def covered_share(finding: Finding, others: Iterable[Finding]) -> float:

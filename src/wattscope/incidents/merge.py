@@ -1,7 +1,8 @@
 """Findings of many looks as incidents: one for each matter, the same one from look to look.
 
-A device has two lanes. What is wrong now and what takes weeks to show are two matters, though they
-overlap; a symptom (``underperformance``) belongs to the slow lane where a slow finding covers it.
+A device has three lanes. What is wrong now, what takes weeks to show and what is always so (a wrong
+unit, a wrong clock) are three matters, though they overlap; a symptom (``underperformance``)
+belongs to the slow lane where a slow finding covers it, or where it lasts for days by itself.
 Within a lane, findings that overlap or nearly touch are one incident.
 
 Its loss counts overlapping findings once. A cause's share is its weight × the greatest confidence
@@ -19,7 +20,7 @@ from wattscope.core.findings import Finding, Severity
 from wattscope.core.incidents import Cause, Incident
 from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR
 from wattscope.core.topology import Device
-from wattscope.incidents.family import covered_share, reduce_family
+from wattscope.incidents.family import covered_share, reduce_family, with_sites
 from wattscope.incidents.losses import per_day, span_us, union_loss
 from wattscope.incidents.repeats import join_repeats
 from wattscope.incidents.seed_advice import advise
@@ -38,6 +39,12 @@ MAX_FINDINGS = 200
 """Of one incident; the least that they say is left out first."""
 
 _COVERED = 0.5
+_STANDING = frozenset(
+    {"unit_slip", "counter_unusable", "clock_shift", "incomplete_day", "copied_day"}
+)
+"""What is said of values that are there, and is no reason that power is missing."""
+_LASTING_US = 5 * US_PER_DAY
+"""A symptom that lasts so long is no part of an outage of hours within it."""
 _LEAST_AMOUNT = 0.05
 _CRITICAL_WH_PER_DAY = 1.0
 """Per watt of rating: a quarter of a good day of 4 hours of full sun."""
@@ -82,7 +89,7 @@ def merge_findings(  # noqa: PLR0913  # what findings become depends on all of i
         The known incidents as they are now, and the new ones; by device, then start. One that was
         found to be part of another is over and costs nothing.
     """
-    everything = {one.id: one for one in devices}
+    everything = with_sites({one.id: one for one in devices})
     book = _Book(everything, price_per_kwh, now_us, looked, daylight)
     by_device: dict[str, list[Finding]] = defaultdict(list)
     for finding in [one for incident in known for one in incident.findings] + list(findings):
@@ -117,16 +124,23 @@ def _settle(
 
 
 def _part_lanes(findings: list[Finding]) -> list[list[Finding]]:
+    """What is wrong now, what takes weeks to show, and what is always so."""
+    standing = [one for one in findings if one.kind in _STANDING]
     slow = [one for one in findings if traits_of(one).family is Family.SLOW]
-    if not slow:
-        return [findings]
-    now = [one for one in findings if one not in slow]
+    now = [one for one in findings if one not in slow and one not in standing]
     sharp = [one for one in now if not traits_of(one).is_symptom]
     for one in now:
-        is_covered = traits_of(one).is_symptom and covered_share(one, slow) >= _COVERED
-        if is_covered and covered_share(one, sharp) == 0:
+        if traits_of(one).is_symptom and _is_slow(one, sharp, slow):
             slow.append(one)
-    return [[one for one in now if one not in slow], slow]
+    return [[one for one in now if one not in slow], slow, standing]
+
+
+def _is_slow(symptom: Finding, sharp: Sequence[Finding], slow: Sequence[Finding]) -> bool:
+    """Whether a symptom is of what takes weeks, and not of what is sharp within it."""
+    share = covered_share(symptom, sharp)
+    if symptom.end_us - symptom.start_us >= _LASTING_US:
+        return share < _COVERED
+    return share == 0 and covered_share(symptom, slow) >= _COVERED
 
 
 def _chain(findings: list[Finding], daylight: Daylight | None) -> list[list[Finding]]:
