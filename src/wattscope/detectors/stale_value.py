@@ -21,12 +21,13 @@ from wattscope.compute.robust import quantile
 from wattscope.compute.running import keep_sound
 from wattscope.core.findings import Finding
 from wattscope.core.quantities import QuantityKind, find_quantity, unit_of
-from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR
+from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR, US_PER_S
 from wattscope.core.window import View, Window
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 _FEW_MOVES = 4
+_FINER = 1e-2
 _ROUNDED = 1e-12
 """How far a decimal of six digits is from a whole number of millionths, as a share of it."""
 
@@ -39,6 +40,8 @@ class StaleValue:
     view: View = View("native", 7 * US_PER_DAY, 600.0)  # noqa: RUF009 - frozen
     least: int = 3
     """Shortest run [slots]."""
+    least_s: float = 900.0
+    """Likewise [s]: what speaks every second may well say the same for a minute."""
     times_usual: float = 3.0
     """How many times longer than nine tenths of the runs [x]."""
     chance: float = 1e-6
@@ -79,12 +82,10 @@ class StaleValue:
         value = values[start]
         is_counted = np.isfinite(value) & (value != 0.0)
         start, length, value = start[is_counted], length[is_counted], value[is_counted]
-        if not (length >= self.least).any():
-            return []
-        if not len(start):
+        least = max(float(self.least), self.least_s * US_PER_S / window.step_us)
+        if not (length >= least).any():
             return []
         top = float(quantile(np.abs(value), 0.95))
-        least = float(self.least)
         if len(start) >= self.least_runs:
             least = max(least, self.times_usual * float(quantile(length.astype(np.float64), 0.9)))
         # Few values tell no limit: one that never changes may well be stale.
@@ -108,8 +109,8 @@ class StaleValue:
         step, most = float(real.min()), float(quantile(real, 0.95))
         millionths = values[np.isfinite(values)] * 1e6
         if (np.abs(millionths - np.round(millionths)) > _ROUNDED * np.abs(millionths)).any():
-            # Means and the like have no scale; they repeat only what repeats itself.
-            return np.ones(len(start), np.bool_)
+            # Means have no scale of their own; their steps are finer than any that was seen.
+            step *= _FINER
         before = [moves[max(0, at - 1 - self.n_around) : max(0, at - 1)] for at in start]
         after = [
             moves[at + n : at + n + self.n_around] for at, n in zip(start, length, strict=True)

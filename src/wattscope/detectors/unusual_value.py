@@ -56,6 +56,10 @@ class _Scores(NamedTuple):
     """What it should be [base unit]."""
 
 
+_OF_THE_SUN = frozenset({"irradiance_w_m2", "module_temperature_c"})
+"""A dark day is nothing unusual."""
+
+
 @dataclass(frozen=True, slots=True)
 class UnusualValue:
     """Options of the detector ``unusual_value``."""
@@ -89,7 +93,7 @@ class UnusualValue:
     def find(self, window: Window) -> list[Finding]:
         """Stretches in which a device is unlike itself, by device, then start."""
         n_slots = len(window.slot_us)
-        names = [one for one in sorted(window.values) if _is_gauge(one)]
+        names = [one for one in sorted(window.values) if _is_gauge(one) and one not in _OF_THE_SUN]
         if n_slots < self.min_slots or not names or all(map(self._is_left_out, window.devices)):
             return []
         scores = {one: self._judge(window, keep_sound(window.values[one])) for one in names}
