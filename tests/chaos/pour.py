@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from tests.chaos.raw_mqtt import RawPublisher
 
@@ -41,6 +42,18 @@ topic_level = 2
 [values]
 Instantaneous_Demand = { quantity = "active_power_w", unit = "W" }
 """
+
+
+def write_profiles(folder: Path) -> None:
+    """``poured-panels`` and ``poured-meters`` beside the settings; neither has ranges.
+
+    Args:
+        folder: That of the settings.
+    """
+    profiles = folder / "profiles"
+    profiles.mkdir()
+    (profiles / "poured-panels.toml").write_text(PANEL_PROFILE, encoding="utf-8")
+    (profiles / "poured-meters.toml").write_text(BARE_PROFILE, encoding="utf-8")
 
 
 def is_bare(number: int) -> bool:

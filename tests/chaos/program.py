@@ -46,14 +46,6 @@ def program_environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
 
 
-def write_counting_profile(folder: Path) -> None:
-    """Panel JSON without ranges beside the settings, for numbers that count up as watts."""
-    profile = (ROOT / "src/wattscope/profiles/panel-json.toml").read_text(encoding="utf-8")
-    (folder / "profiles").mkdir(exist_ok=True)
-    unlimited = profile.partition("\n[ranges]")[0] + "\n"
-    (folder / "profiles" / "panel-json.toml").write_text(unlimited, encoding="utf-8")
-
-
 @dataclass
 class Program:
     """``wattscope run`` with a data folder of its own."""
@@ -82,7 +74,6 @@ class Program:
 
     def start(self) -> None:
         """Start it; returns at once."""
-        write_counting_profile(self.folder)
         command = [sys.executable, *self.launcher, *self.verb, *self._settings_option()]
         command += ["--data", str(self.data_folder), "--port", str(self.port)]
         with (self.folder / "output.txt").open("ab") as output:

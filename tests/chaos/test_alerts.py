@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from tests.alert_receivers import MailSink, Taken, WebhookReceiver, count_ids
-from tests.chaos.pour import PANEL_PROFILE
+from tests.chaos.pour import write_profiles
 from tests.chaos.program import ROOT, RUN_PROGRAM, Program, kept, wait_until
 from tests.chaos.raw_mqtt import RawPublisher
 from tests.servers import LOOPBACK, MosquittoServer
@@ -35,7 +35,7 @@ enabled = false
 
 [[sources]]
 url = "mqtt://127.0.0.1:{port}"
-profiles = ["hot-panels"]
+profiles = ["poured-panels"]
 
 [[notify]]
 name = "hook"
@@ -104,9 +104,7 @@ class Stage:
 @contextlib.contextmanager
 def staged(folder: Path, broker: MosquittoServer, mutation: str | None = None) -> Iterator[Stage]:
     """Program and receivers; the receivers run."""
-    profiles = folder / "profiles"
-    profiles.mkdir()
-    (profiles / "hot-panels.toml").write_text(PANEL_PROFILE, encoding="utf-8")
+    write_profiles(folder)
     hook, mail = WebhookReceiver(), MailSink()
     mutant = str(ROOT / "tests" / "chaos" / "mutant.py")
     launcher = (mutant, mutation) if mutation else RUN_PROGRAM

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from tests.chaos.ledger_proxy import LedgerProxy
-from tests.chaos.pour import Pourer, find_number, is_bare
+from tests.chaos.pour import Pourer, find_number, is_bare, write_profiles
 from tests.chaos.program import Program, kept, wait_until
 from tests.chaos.raw_mqtt import RawPublisher
 from tests.chaos.test_poison import SETTINGS, build_good
@@ -26,6 +26,7 @@ def test_a_killed_broker_is_found_again_and_nothing_acknowledged_is_lost(
 ) -> None:
     ledger = tmp_path / "ledger.txt"
     proxy = LedgerProxy(own_mosquitto.port, ledger, find_number)
+    write_profiles(tmp_path)
     program = Program(tmp_path, SETTINGS.format(url=f"mqtt://{LOOPBACK}:{proxy.port}"))
     # No bare numbers: a broker that lost its memory may send one again as if it were new.
     pourer = Pourer(own_mosquitto.port, rate_per_s=RATE_PER_S, bare=False)
@@ -67,6 +68,7 @@ def test_a_broker_that_is_not_there_yet_is_waited_for(
     own_mosquitto: MosquittoServer, tmp_path: Path
 ) -> None:
     own_mosquitto.stop()
+    write_profiles(tmp_path)
     with kept(Program(tmp_path, SETTINGS.format(url=own_mosquitto.url))) as program:
         program.start()
         wait_until(lambda: answers(program), "the program answers")

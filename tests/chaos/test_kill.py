@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.ledger_proxy import LedgerProxy
-from tests.chaos.pour import BARE_PROFILE, PANEL_PROFILE, Pourer, find_number, is_bare
+from tests.chaos.pour import Pourer, find_number, is_bare, write_profiles
 from tests.chaos.program import ROOT, RUN_PROGRAM, Program, kept, wait_until
 from tests.chaos.verdict import Verdict, energy_of, judge, read_ledger, stored_energy
 from tests.servers import MosquittoServer
@@ -53,10 +53,7 @@ class Stage:
 @contextlib.contextmanager
 def staged(folder: Path, broker: MosquittoServer, mutation: str | None = None) -> Iterator[Stage]:
     """Program, proxy and publisher, not started yet."""
-    profiles = folder / "profiles"
-    profiles.mkdir()
-    (profiles / "poured-panels.toml").write_text(PANEL_PROFILE, encoding="utf-8")
-    (profiles / "poured-meters.toml").write_text(BARE_PROFILE, encoding="utf-8")
+    write_profiles(folder)
     ledger = folder / "ledger.txt"
     proxy = LedgerProxy(broker.port, ledger, find_number)
     mutant = str(ROOT / "tests" / "chaos" / "mutant.py")

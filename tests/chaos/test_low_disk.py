@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.ledger_proxy import LedgerProxy
-from tests.chaos.pour import Pourer, find_number, is_bare
+from tests.chaos.pour import Pourer, find_number, is_bare, write_profiles
 from tests.chaos.program import Program, kept, wait_until
 from tests.chaos.test_poison import SETTINGS, is_balanced, read_counters
 from tests.servers import LOOPBACK, MosquittoServer
@@ -31,6 +31,7 @@ class Starved:
         self.proxy = LedgerProxy(broker.port, folder / "ledger.txt", find_number)
         url = f"mqtt://{LOOPBACK}:{self.proxy.port}"
         launcher = (str(LAUNCHER), str(self.free))
+        write_profiles(folder)
         self.program = Program(folder, SETTINGS.format(url=url) + storage, launcher)
         self.pourer = Pourer(broker.port, rate_per_s=RATE_PER_S, bare=False)
         self.n_acked_while_full = 0

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.chaos.pour import write_profiles
 from tests.chaos.program import Program, kept, wait_until
 from tests.chaos.raw_mqtt import RawPublisher
 from tests.servers import MosquittoServer
@@ -25,7 +26,7 @@ embedded = false
 
 [[sources]]
 url = "{url}"
-profiles = ["panel-json"]
+profiles = ["poured-panels"]
 """
 
 
@@ -78,6 +79,7 @@ def build_all() -> Iterator[tuple[str, bytes]]:
 
 @pytest.fixture
 def program(own_mosquitto: MosquittoServer, tmp_path: Path) -> Iterator[Program]:
+    write_profiles(tmp_path)
     with kept(Program(tmp_path, SETTINGS.format(url=own_mosquitto.url))) as program:
         program.start()
         wait_until(program.is_ready, "the program is ready")
