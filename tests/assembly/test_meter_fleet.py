@@ -14,9 +14,9 @@ from tests.registry.meter_books import edit, make_postgres_database, psql
 from wattscope.assembly.meter_fleet import FleetReader, open_settings_book, register_fleet
 from wattscope.assembly.storage import open_storage
 from wattscope.compute.modbus.meter_rows import BookRows
+from wattscope.compute.staleness import stale_after_s
 from wattscope.core.errors import SettingsError, TransientError
 from wattscope.settings import MeterSettings, Settings
-from wattscope.web.staleness import stale_after_s
 
 
 class Clock:

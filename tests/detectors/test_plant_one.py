@@ -26,6 +26,7 @@ from tests.detectors.plant_one import (
     instant_us,
     read_plant,
 )
+from tests.detectors.solar_detectors import SOLAR_DETECTORS
 from wattscope.compute.counter_falls import grow_by_day
 from wattscope.compute.peers import PeerOptions
 from wattscope.compute.production import cut_days
@@ -33,18 +34,11 @@ from wattscope.compute.robust import median, spread
 from wattscope.core.findings import Finding
 from wattscope.core.time_grid import US_PER_HOUR, load_zone, local_date
 from wattscope.core.window import Matrix, Window
-from wattscope.detectors.clipping import Clipping
 from wattscope.detectors.counter_trust import CounterTrust
-from wattscope.detectors.expected_power import ExpectedPower
 from wattscope.detectors.incomplete_day import IncompleteDay
 from wattscope.detectors.outage import Outage
 from wattscope.detectors.peer_comparison import PeerComparison
-from wattscope.detectors.sensor_drift import SensorDrift
-from wattscope.detectors.shade import Shade
-from wattscope.detectors.soiling import Soiling
-from wattscope.detectors.string_out import StringOut
 from wattscope.detectors.unit_slip import UnitSlip
-from wattscope.ports import Detector
 
 BAD = ("bvBOhCH3iADSZry", "1BY6WEcLGh8j5v7")
 # Inverter, first slot without power, last slot without power: check 4.
@@ -59,19 +53,6 @@ NAMED = (
     ("McdE0feGgRqW7Ca", "06-07 13:00", "06-07 13:30", 3),
 )
 INCOMPLETE_DAYS = {date(2020, 5, 19): 21, date(2020, 5, 20): 22}
-ALL: tuple[Detector, ...] = (
-    Clipping(),
-    CounterTrust(),
-    ExpectedPower(),
-    IncompleteDay(),
-    Outage(),
-    PeerComparison(),
-    SensorDrift(),
-    Shade(),
-    Soiling(),
-    StringOut(),
-    UnitSlip(),
-)
 POWER_KINDS = ("outage", "underperformance", "string_out", "shade", "soiling", "clipping")
 
 
@@ -171,7 +152,10 @@ def test_no_alarm_is_raised_at_night(plant: Window) -> None:
     light = plant.weather["irradiance_w_m2"]
     assert (plant.values["active_power_w"][:, light == 0] > 0).sum() == 0
     power_findings = [
-        one for detector in ALL for one in detector.find(plant) if one.kind in POWER_KINDS
+        one
+        for detector in SOLAR_DETECTORS
+        for one in detector.find(plant)
+        if one.kind in POWER_KINDS
     ]
     assert len(power_findings) > 10
     for one in power_findings:
@@ -229,7 +213,7 @@ def test_counter_that_falls_is_unusable_and_the_other_is_not(plant: Window) -> N
 # ------------------------------------------------------------------ all of them
 def test_precision_and_recall(plant: Window, capsys: pytest.CaptureFixture[str]) -> None:
     """Against what the checks name; outages beyond it are shown to be real above."""
-    found = {detector.name: detector.find(plant) for detector in ALL}
+    found = {detector.name: detector.find(plant) for detector in SOLAR_DETECTORS}
     truths: dict[str, set[object]] = {
         "peer_comparison": set(BAD),
         "outage": {span_of(one)[:2] for one in NAMED},

@@ -13,6 +13,7 @@ from functools import cache
 
 import pytest
 
+from tests.detectors.solar_detectors import SOLAR_DETECTORS
 from wattscope.compute.detection_score import CAUSES, Raised, Score, Truth, score_incidents
 from wattscope.compute.panel_arrays import PanelArray, lay_out
 from wattscope.compute.peers import PeerOptions
@@ -20,17 +21,10 @@ from wattscope.core.findings import Finding
 from wattscope.core.time_grid import US_PER_DAY, US_PER_MINUTE, to_us
 from wattscope.core.topology import Device, Site
 from wattscope.core.window import Window
-from wattscope.detectors.clipping import Clipping
-from wattscope.detectors.counter_trust import CounterTrust
-from wattscope.detectors.expected_power import ExpectedPower
-from wattscope.detectors.incomplete_day import IncompleteDay
 from wattscope.detectors.outage import Outage
-from wattscope.detectors.peer_comparison import PeerComparison
 from wattscope.detectors.sensor_drift import DriftLimit, SensorDrift
 from wattscope.detectors.shade import Shade
 from wattscope.detectors.soiling import Soiling
-from wattscope.detectors.string_out import StringOut
-from wattscope.detectors.unit_slip import UnitSlip
 from wattscope.incidents import merge_findings
 from wattscope.ports import Detector
 from wattscope.simulate.panel_plant import PanelPlant
@@ -38,19 +32,6 @@ from wattscope.simulate.solar_faults import Branches, Fault, FaultKind, draw_fau
 from wattscope.simulate.solar_settings import SolarSimulation
 
 SITE = Site("roof", "Roof", "Europe/Paris", latitude=47.2, longitude=-1.6)
-DETECTORS: tuple[Detector, ...] = (
-    Clipping(),
-    CounterTrust(),
-    ExpectedPower(),
-    IncompleteDay(),
-    Outage(),
-    PeerComparison(),
-    SensorDrift(),
-    Shade(),
-    Soiling(),
-    StringOut(),
-    UnitSlip(),
-)
 OTHERS = frozenset({FaultKind.SENSOR_STUCK.value})
 N_PANELS, N_DAYS, N_FAULTS = 100, 30, 28
 
@@ -87,7 +68,7 @@ def run_month(seed: int, month: int) -> Month:
     faults = draw_faults(branches, start_us, end_us, seed=seed, count=N_FAULTS)
     made = plant.generate(start_us, end_us, 15 * US_PER_MINUTE, faults)
     window = replace(made.panels, above={device.id: device for device in devices})
-    findings = tuple(one for detector in DETECTORS for one in detector.find(window))
+    findings = tuple(one for detector in SOLAR_DETECTORS for one in detector.find(window))
     incidents = merge_findings(findings, [], devices, None, end_us)
     truths = tuple(_truth_of(fault, branches, devices) for fault in faults)
     raised = [Raised(one, one.start_us) for one in incidents]
@@ -175,7 +156,7 @@ def _belongs(finding: Finding, truth: Truth) -> bool:
 
 def test_findings_are_of_known_kinds_with_a_loss_and_a_sureness() -> None:
     findings = run_month(3, 5).findings
-    names = {detector.name for detector in DETECTORS}
+    names = {detector.name for detector in SOLAR_DETECTORS}
     for one in findings:
         assert one.detector in names
         assert one.start_us < one.end_us

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from wattscope.core.alerting import Alert, AlertRule, AlertState, RuleKind
-from wattscope.core.findings import FINDING_KINDS
+from wattscope.core.findings import name_kind
 from wattscope.core.incidents import Incident
 from wattscope.core.quantities import find_quantity, unit_of
 from wattscope.core.topology import Device
@@ -70,7 +70,7 @@ def word_detail(rule: AlertRule, quantity: str, measured: float) -> str:
 def word_incident_title(incident: Incident, device_name: str) -> str:
     """The line for a phone."""
     kind = incident.causes[0].name
-    return f"{device_name}: {FINDING_KINDS.get(kind, kind)}"[:_LONGEST_TITLE]
+    return f"{device_name}: {name_kind(kind)}"[:_LONGEST_TITLE]
 
 
 def word_incident_detail(incident: Incident) -> str:

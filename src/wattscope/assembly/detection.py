@@ -10,7 +10,12 @@ from typing import Any
 
 import structlog
 
-from wattscope.assembly.model_training import TrainingGround, TrainingWish, retrain_due
+from wattscope.assembly.model_training import (
+    TrainingGround,
+    TrainingWish,
+    report_refused,
+    retrain_due,
+)
 from wattscope.assembly.storage import Storage, now_us
 from wattscope.compute.isolation_forest.learning import Span
 from wattscope.compute.isolation_forest.model import AnomalyModel
@@ -118,9 +123,7 @@ class Watcher:
     def _build(self) -> list[Detector]:
         """All detectors, with the models that can be believed."""
         models, refused = self._shelf.read_all()
-        for one in refused:
-            if one not in self._refused:
-                _log.error("model refused", file=one.file, reason=one.reason, advice=one.advice)
+        report_refused(one for one in refused if one not in self._refused)
         self._refused = refused
         return build_detectors(self._settings.detect.leave_out, models=models)
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from wattscope.assembly.program import Program
 from wattscope.compute.fleet_routing import FleetRouter
 from wattscope.compute.modbus.bus_load import typical_interval_s
+from wattscope.compute.staleness import stale_after_interval_s, stale_after_s
 from wattscope.core.fleet import Meter
 from wattscope.core.topology import Device
 from wattscope.outputs.energy_today import EnergyToday
 from wattscope.outputs.prometheus import DeviceMetrics
 from wattscope.plugins import load_plugin
 from wattscope.settings import list_renames
-from wattscope.web.staleness import stale_after_interval_s, stale_after_s
 
 
 def build_device_metrics(program: Program) -> DeviceMetrics:

@@ -7,7 +7,7 @@ in one step.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from wattscope.compute.panel_features import choose_features, list_quantities
 from wattscope.core.errors import QueryError, SettingsError, StorageError
 from wattscope.core.time_grid import US_PER_S
 from wattscope.core.topology import Device, DeviceKind
-from wattscope.registry.model_shelf import ModelShelf
+from wattscope.registry.model_shelf import ModelShelf, RefusedModel
 from wattscope.registry.sql_registry import SqlRegistry
 from wattscope.settings import Settings
 from wattscope.stores.duckdb_store import DuckdbStore
@@ -84,9 +84,14 @@ class TrainingGround:
 def load_models(shelf: ModelShelf) -> dict[str, AnomalyModel]:
     """The models that can be used, by class; those that cannot are named in the log."""
     models, refused = shelf.read_all()
+    report_refused(refused)
+    return models
+
+
+def report_refused(refused: Iterable[RefusedModel]) -> None:
+    """Name models that cannot be used in the log."""
     for one in refused:
         _log.error("model refused", file=one.file, reason=one.reason, advice=one.advice)
-    return models
 
 
 def train_folder(

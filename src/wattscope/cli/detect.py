@@ -14,7 +14,7 @@ from wattscope.assembly.storage import Storage, now_us, open_storage
 from wattscope.cli.ask import Format, check_data, print_table
 from wattscope.cli.options import DEFAULT_DATA, DataOption, SettingsOption, read_settings
 from wattscope.core.errors import QueryError, UnknownNameError
-from wattscope.core.findings import FINDING_KINDS, Finding
+from wattscope.core.findings import Finding, name_kind
 from wattscope.core.incidents import Incident
 from wattscope.core.time_grid import format_utc, load_zone, parse_instant
 from wattscope.ports import Table
@@ -108,7 +108,7 @@ def _incident_row(incident: Incident) -> tuple[object, ...]:
     cause = incident.causes[0]
     return (
         incident.device,
-        FINDING_KINDS.get(cause.name, cause.name),
+        name_kind(cause.name),
         format_utc(incident.start_us),
         format_utc(incident.end_us) if incident.is_over else "",
         incident.severity.value,

@@ -12,6 +12,8 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from wattscope.compute.production import POWER_QUANTITIES
+
 Floats = npt.NDArray[np.float64]
 
 POWER_RATIO = "power_ratio"
@@ -23,7 +25,6 @@ half or twice of it moves dawn by a few minutes."""
 _TEMPERATURES = ("temperature_c", "heat_sink_temperature_c")
 _VOLTAGES = ("dc_voltage_v", "voltage_v")
 _CURRENTS = ("dc_current_a", "current_a")
-_POWERS = ("active_power_w", "production_power_w", "dc_power_w")
 _DC_POWER = "dc_power_w"
 
 
@@ -33,7 +34,7 @@ def choose_features(available: Collection[str]) -> tuple[str, ...]:
     >>> choose_features({"voltage_v", "current_a", "active_power_w"})
     ('voltage_v', 'current_a', 'active_power_w', 'power_ratio')
     """
-    roles = (_TEMPERATURES, _VOLTAGES, _CURRENTS, _POWERS)
+    roles = (_TEMPERATURES, _VOLTAGES, _CURRENTS, POWER_QUANTITIES)
     temperature, voltage, current, power = (_find_first(role, available) for role in roles)
     if power is None:
         return ()
@@ -100,7 +101,7 @@ def _divide(power: Floats, reference: Floats, is_day: npt.NDArray[np.bool_]) -> 
 
 
 def _first_power(features: Collection[str]) -> str:
-    return next(name for name in _POWERS if name in features)
+    return next(name for name in POWER_QUANTITIES if name in features)
 
 
 def _find_first(names: Collection[str], available: Collection[str]) -> str | None:

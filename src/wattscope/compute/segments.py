@@ -24,7 +24,7 @@ from wattscope.compute.counters import LEAD_READINGS, Judge, Said
 from wattscope.compute.runs import find_different, is_ordered, list_different
 from wattscope.core.counter_steps import CounterDecision, CounterStep
 from wattscope.core.quantities import QuantityKind
-from wattscope.core.reading import Batch, Quality, concat_batches
+from wattscope.core.reading import Batch, concat_batches
 from wattscope.core.time_grid import US_PER_HOUR, US_PER_S
 from wattscope.core.topology import Device, Sampling, Series
 
@@ -39,7 +39,6 @@ INTERVAL_STEPS = 8
 """Newest steps whose median is the interval of a series that was not told one."""
 LEAD_ROWS = max(INTERVAL_STEPS + LOOK_AHEAD, LEAD_READINGS)
 """Older rows a series that a call needs, so that several calls give the same as one."""
-_UNUSABLE = int(Quality.MISSING | Quality.IMPLAUSIBLE)
 _NO_STEP = np.iinfo(np.int64).max
 
 
@@ -119,7 +118,7 @@ class SeriesTable:
             t=both.measured_at_us,
             value=both.value,
             is_lead=is_lead,
-            is_usable=(both.quality & _UNUSABLE) == 0,
+            is_usable=both.is_usable,
             is_counter=spread([rule.kind is QuantityKind.COUNTER for rule in known]),
             is_delta=spread([rule.kind is QuantityKind.DELTA for rule in known]),
             is_mean=spread([rule.sampling is Sampling.MEAN for rule in known]),

@@ -105,3 +105,8 @@ FINDING_KINDS = {
     "forecast": "a limit that will be crossed",
 }
 """What detectors say, in words."""
+
+
+def name_kind(kind: str) -> str:
+    """A kind of finding in words; one of a newer program by its name."""
+    return FINDING_KINDS.get(kind, kind)

@@ -31,6 +31,11 @@ class Cause:
     """Its share of the evidence, 0 to 1; those of an incident add up to 1."""
 
 
+def per_day(amount: float, start_us: int, end_us: int) -> float:
+    """An amount of a span as one of a day; less than a day is a day."""
+    return amount * US_PER_DAY / max(US_PER_DAY, end_us - start_us)
+
+
 @dataclass(frozen=True, slots=True)
 class Incident:
     """Overlapping findings of one device as one matter."""
@@ -60,7 +65,13 @@ class Incident:
     @property
     def lost_wh_per_day(self) -> float:
         """What it costs a day [Wh]; of one that is shorter than a day, all that it cost."""
-        return self.lost_wh / max(1.0, (self.end_us - self.start_us) / US_PER_DAY)
+        return per_day(self.lost_wh, self.start_us, self.end_us)
+
+    @property
+    def lost_money_per_day(self) -> float | None:
+        """The same in the site's currency; None without a price."""
+        money = self.lost_money
+        return None if money is None else per_day(money, self.start_us, self.end_us)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,9 @@ class Quality(IntFlag):
     """The source itself says that it did not measure this value."""
 
 
+_UNUSABLE = int(Quality.MISSING | Quality.IMPLAUSIBLE)
+
+
 class Reading(NamedTuple):
     """What one device said at one instant."""
 
@@ -65,6 +68,12 @@ class Batch:
     def __len__(self) -> int:
         """Number of values."""
         return len(self.series_id)
+
+    @property
+    def is_usable(self) -> npt.NDArray[np.bool_]:
+        """Which values may count: all that are neither missing nor implausible."""
+        usable: npt.NDArray[np.bool_] = (self.quality & _UNUSABLE) == 0
+        return usable
 
     def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp] | slice) -> Batch:
         """The chosen rows, in order."""

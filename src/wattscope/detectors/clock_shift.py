@@ -12,17 +12,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from wattscope.compute.level_steps import find_level_steps
-from wattscope.compute.production import find_power
+from wattscope.compute.production import find_power, is_solar
 from wattscope.compute.robust import median
 from wattscope.compute.running import keep_sound
 from wattscope.compute.sun_days import Floats, find_middles
 from wattscope.core.findings import Finding
 from wattscope.core.reading import Int64Column
 from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE
-from wattscope.core.topology import DeviceKind
 from wattscope.core.window import View, Window
 
-_SOLAR = frozenset({DeviceKind.PANEL, DeviceKind.INVERTER})
 _MINUTES_A_DEGREE = 4.0
 _MINUTES_A_DAY = 1440.0
 
@@ -44,7 +42,7 @@ class ClockShift:
 
     def find(self, window: Window) -> list[Finding]:
         """Stretches from one jump to the next, and clocks that are wrong all along."""
-        solar = [device.kind in _SOLAR or device.is_production for device in window.devices]
+        solar = [is_solar(device) for device in window.devices]
         sound = {name: keep_sound(matrix) for name, matrix in window.values.items()}
         power = find_power(replace(window, values=sound)) if any(solar) else None
         if power is None:

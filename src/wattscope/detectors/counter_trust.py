@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wattscope.compute.counter_falls import count_falls
+from wattscope.compute.production import POWER_QUANTITIES
 from wattscope.core.findings import Finding
 from wattscope.core.quantities import QuantityKind, find_quantity
 from wattscope.core.time_grid import US_PER_DAY
 from wattscope.core.window import View, Window
-
-_POWER_NEEDED = ("active_power_w", "production_power_w", "dc_power_w")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class CounterTrust:
             and found.low >= 0.0
         )
         falls = {name: count_falls(window.values[name]) for name in counters}
-        has_power = any(name in window.values for name in _POWER_NEEDED)
+        has_power = any(name in window.values for name in POWER_QUANTITIES)
         source = "energy comes from power" if has_power else "there is no power to take instead"
         return [
             Finding(

@@ -7,6 +7,7 @@ device that gave next to nothing at any time of these hours, as a solar plant at
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,7 +52,7 @@ class Flatline:
         return sorted(found, key=lambda one: (order[one.device], one.start_us, one.quantity))
 
     def _look(self, window: Window, name: str, values: Matrix, width: int) -> list[Finding]:
-        covered = _running_range(values, width)
+        covered = _running(np.max, values, width) - _running(np.min, values, width)
         with np.errstate(invalid="ignore"):
             moved = np.where(covered > 0.0, covered, np.nan)
             usual, quiet = median(moved)[:, None], quantile(moved, self.quiet)[:, None]
@@ -61,7 +62,7 @@ class Flatline:
             is_fine = usual >= self.least_steps * least_move
             top = quantile(np.abs(values), 0.95)[:, None]
             is_flat = (covered <= self.share * quiet) & is_fine
-            is_flat &= _running_least(np.abs(values), width) >= self.zero_share * top
+            is_flat &= _running(np.min, np.abs(values), width) >= self.zero_share * top
         ends = find_spans(is_flat)
         return [
             self._tell(window, (name, row), start - width + 1, past)
@@ -85,19 +86,10 @@ class Flatline:
         )
 
 
-def _running_least(values: Matrix, width: int) -> Floats:
-    """Lowest of the last ``width`` slots; NaN where any of them is not known."""
+def _running(fold: Callable[..., Floats], values: Matrix, width: int) -> Floats:
+    """Lowest or highest of the last ``width`` slots; NaN where any of them is not known."""
     found = np.full(values.shape, np.nan)
     for row, series in enumerate(values):
         around = np.lib.stride_tricks.sliding_window_view(series, width)
-        found[row, width - 1 :] = around.min(-1)
-    return found
-
-
-def _running_range(values: Matrix, width: int) -> Floats:
-    """Highest minus lowest of the last ``width`` slots; NaN where any of them is not known."""
-    found = np.full(values.shape, np.nan)
-    for row, series in enumerate(values):
-        around = np.lib.stride_tricks.sliding_window_view(series, width)
-        found[row, width - 1 :] = around.max(-1) - around.min(-1)
+        found[row, width - 1 :] = fold(around, -1)
     return found

@@ -13,11 +13,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from wattscope.core.findings import Finding
+from wattscope.core.findings import Finding, name_kind
 from wattscope.core.topology import Device, DeviceKind
 from wattscope.incidents.losses import list_above, sum_tree, union_loss
 from wattscope.incidents.repeats import join_repeats
-from wattscope.incidents.traits import Family, name_kind, traits_of
+from wattscope.incidents.traits import Family, traits_of
 
 ByDevice = dict[str, list[Finding]]
 

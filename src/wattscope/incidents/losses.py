@@ -13,7 +13,6 @@ import numpy as np
 
 from wattscope.core.findings import Finding
 from wattscope.core.incidents import Incident
-from wattscope.core.time_grid import US_PER_DAY
 from wattscope.core.topology import Device
 
 
@@ -58,11 +57,6 @@ def span_us(findings: Iterable[Finding]) -> int:
     return total
 
 
-def per_day(amount: float, start_us: int, end_us: int) -> float:
-    """An amount of a span as one of a day; less than a day is a day."""
-    return amount * US_PER_DAY / max(US_PER_DAY, end_us - start_us)
-
-
 def sum_losses(incidents: Sequence[Incident], devices: Mapping[str, Device]) -> Losses:
     """What incidents cost together, a day.
 
@@ -72,10 +66,9 @@ def sum_losses(incidents: Sequence[Incident], devices: Mapping[str, Device]) -> 
     lost: dict[str, float] = {}
     money: dict[str, float] = {}
     for one in incidents:
-        loss = per_day(one.lost_wh, one.start_us, one.end_us)
-        lost[one.device] = max(lost.get(one.device, 0.0), loss)
-        if one.lost_money is not None:
-            cost = per_day(one.lost_money, one.start_us, one.end_us)
+        lost[one.device] = max(lost.get(one.device, 0.0), one.lost_wh_per_day)
+        cost = one.lost_money_per_day
+        if cost is not None:
             money[one.device] = max(money.get(one.device, 0.0), cost)
     total_money = sum_tree(money, devices) if money else None
     return Losses(len(incidents), sum_tree(lost, devices), total_money)

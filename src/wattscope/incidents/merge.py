@@ -17,11 +17,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from wattscope.core.findings import Finding, Severity
-from wattscope.core.incidents import Cause, Incident
+from wattscope.core.incidents import Cause, Incident, per_day
 from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR
 from wattscope.core.topology import Device
 from wattscope.incidents.family import covered_share, reduce_family, with_sites
-from wattscope.incidents.losses import per_day, span_us, union_loss
+from wattscope.incidents.losses import span_us, union_loss
 from wattscope.incidents.repeats import join_repeats
 from wattscope.incidents.seed_advice import advise
 from wattscope.incidents.traits import TRAITS, UNKNOWN, Family, traits_of

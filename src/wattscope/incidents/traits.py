@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from wattscope.core.findings import FINDING_KINDS, Finding, Severity
+from wattscope.core.findings import Finding, Severity
 
 
 class Family(Enum):
@@ -132,8 +132,3 @@ UNKNOWN = Traits(_DATA, 0.5, _INFO, "Look at the chart of the device.")
 def traits_of(finding: Finding) -> Traits:
     """What is known of the kind of a finding."""
     return TRAITS.get(finding.kind, UNKNOWN)
-
-
-def name_kind(kind: str) -> str:
-    """A kind in words."""
-    return FINDING_KINDS.get(kind, kind)

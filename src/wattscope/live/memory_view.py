@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from wattscope.core.reading import Batch, FloatColumn, Int32Column, Int64Column, Quality
+from wattscope.core.reading import Batch, FloatColumn, Int32Column, Int64Column
 
 _NEVER = np.iinfo(np.int64).min
-_UNUSABLE = int(Quality.MISSING | Quality.IMPLAUSIBLE)
 
 
 class MemoryView:
@@ -21,7 +20,7 @@ class MemoryView:
 
     def update(self, batch: Batch) -> None:
         """Take newer values; older ones than known are ignored."""
-        rows = batch.take((batch.quality & _UNUSABLE) == 0)
+        rows = batch.take(batch.is_usable)
         if not len(rows):
             return
         self._grow(int(rows.series_id.max()))

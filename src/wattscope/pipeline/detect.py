@@ -24,8 +24,8 @@ readings end, and that there are no newer ones is no news."""
 FAST_SPAN_US = 3 * US_PER_HOUR
 """How far back a look at single minutes reaches [µs]."""
 _COARSE, _COARSE_EVERY_S = "15m", 900.0
-_OVERLAP_SPANS = 1
-"""A long past is cut into windows that share so many spans of a detector with the one before."""
+_MOST_OVERLAP_US = 2 * US_PER_DAY
+"""A long past is cut into windows that share so much with the one before at most [µs]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Detection:
             on_step: Told the share that is done, 0 to 1.
         """
         found: dict[tuple[str, str, int, str], Finding] = {}
-        overlap_us = min(_OVERLAP_SPANS * look.view.span_us, 2 * US_PER_DAY)
+        overlap_us = min(look.view.span_us, _MOST_OVERLAP_US)
         pieces = self._reader.pieces(look.group, look.view.level, start_us, end_us, overlap_us)
         for number, (low, high) in enumerate(pieces, start=1):
             window = self._reader.read(look.group, look.view.level, low, high)

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from wattscope.compute.expected_power import Expected, expect_power
+from wattscope.compute.production import POWER_QUANTITIES
 from wattscope.compute.solar import find_sun
+from wattscope.compute.staleness import stale_after_interval_s
 from wattscope.core.findings import Severity
 from wattscope.core.fleet_state import FleetMember, FleetState, SolarFleet
 from wattscope.core.incidents import Incident
@@ -21,8 +23,6 @@ from wattscope.core.window import Matrix, Window
 from wattscope.pipeline.windows import Group, WindowReader
 from wattscope.ports import LiveView
 
-POWERS = ("active_power_w", "production_power_w", "dc_power_w")
-"""What may be the power of a panel or inverter, the best first."""
 LEVEL = "15m"
 EXPECTED_SPAN_US = 14 * US_PER_DAY
 """How much of the past tells what to expect [µs]."""
@@ -39,7 +39,6 @@ _N_HOURS = 24
 _FEW_PEERS = 3
 """Fewer devices have no median worth the name."""
 _BEST = 0.98
-_MISSED = 3.0
 _MIN_STALE_S = 180.0
 
 
@@ -93,7 +92,7 @@ class FleetBoard:
         devices beside it. None for a device that never said what it produces.
         """
         found = self._find_neighbours(device)
-        groups = [one for one in found if any(name in one.series for name in POWERS)]
+        groups = [one for one in found if any(name in one.series for name in POWER_QUANTITIES)]
         if not groups:
             return None
         first_us = min(start_us, end_us - EXPECTED_SPAN_US)
@@ -122,7 +121,7 @@ class FleetBoard:
         groups = [
             one
             for one in self._reader.list_groups()
-            if one.site.id == site.id and any(name in one.series for name in POWERS)
+            if one.site.id == site.id and any(name in one.series for name in POWER_QUANTITIES)
         ]
         panels = [one for one in groups if one.kind is DeviceKind.PANEL]
         return panels or [one for one in groups if one.kind is DeviceKind.INVERTER]
@@ -141,7 +140,7 @@ class FleetBoard:
             step_us = self._reader.step_of(group, LEVEL)
             end_us = newest_us // step_us * step_us
             window = self._reader.read(group, LEVEL, end_us - EXPECTED_SPAN_US, end_us)
-            power = window.find(*POWERS)
+            power = window.find(*POWER_QUANTITIES)
             if power is None:
                 return None
             made = _Outlook(group, window, power, _expect_now(window, power), now_us)
@@ -157,7 +156,7 @@ class FleetBoard:
         is_day: bool,
     ) -> list[FleetMember]:
         group, expected_w = outlook.group, outlook.expected_w
-        name = next(one for one in POWERS if one in group.series)
+        name = next(one for one in POWER_QUANTITIES if one in group.series)
         series = group.series[name]
         ids = np.array([series.get(at, 0) for at in range(len(group.devices))], np.int32)
         instants, values = self._live.latest_of(ids)
@@ -171,7 +170,7 @@ class FleetBoard:
             measured_at_us = int(instants[at]) if is_known else None
             incident = incidents.get(device.id)
             interval_s = device.interval_s or group.step_us / US_PER_S
-            stale_us = max(_MIN_STALE_S, _MISSED * interval_s) * US_PER_S
+            stale_us = max(_MIN_STALE_S, stale_after_interval_s(interval_s)) * US_PER_S
             is_stale = measured_at_us is not None and now_us - measured_at_us > stale_us
             share = float(performance[at])
             members.append(

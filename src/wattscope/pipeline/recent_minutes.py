@@ -12,10 +12,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from wattscope.core.reading import Batch, Quality
+from wattscope.core.reading import Batch
 from wattscope.core.time_grid import US_PER_MINUTE
 
-_UNUSABLE = int(Quality.MISSING | Quality.IMPLAUSIBLE)
 MAX_SERIES = 20_000
 """Of more series the minutes are not kept; the store is asked then."""
 Sums = npt.NDArray[np.float64]
@@ -62,7 +61,7 @@ class RecentMinutes:
         with self._lock:
             if not self._since:
                 return
-            is_usable = (batch.quality & _UNUSABLE) == 0
+            is_usable = batch.is_usable
             is_followed = is_usable & (batch.series_id < len(self._row))
             rows = self._row[batch.series_id[is_followed]]
             minutes = batch.measured_at_us[is_followed] // US_PER_MINUTE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,26 +12,17 @@ import numpy.typing as npt
 from wattscope.alerts import Place, Watch, WatchState, unpack_state
 from wattscope.alerts.saved_state import mark_raised
 from wattscope.alerts.watch import NEVER
+from wattscope.compute.staleness import stale_after_s
 from wattscope.core.alerting import AlertRule, RuleKind
 from wattscope.core.reading import FloatColumn, Int32Column, Int64Column
 from wattscope.core.time_grid import US_PER_S
-from wattscope.core.topology import Device, Series, Site
+from wattscope.core.topology import Device
+from wattscope.pipeline.windows import Names as WindowNames
 from wattscope.ports import LiveView
 
-DEFAULT_STALE_S: Final = 300.0
-"""Age from which a value says nothing, of a device whose interval nobody told [s]."""
-MIN_STALE_S: Final = 20.0
-_MISSED: Final = 3.0
 
-
-class Names(Protocol):
+class Names(WindowNames, Protocol):
     """The part of the registry that rules need."""
-
-    def list_sites(self) -> list[Site]: ...
-
-    def list_devices(self) -> list[Device]: ...
-
-    def list_series(self) -> list[Series]: ...
 
     def count_series(self) -> int: ...
 
@@ -85,7 +76,7 @@ def watch_rule(
     watch = Watch(
         rule,
         places,
-        np.array([_stale_us(one) for one in devices], np.int64),
+        np.array([round(stale_after_s(one) * US_PER_S) for one in devices], np.int64),
         zone_names,
         np.array([zone_names.index(zones[one.site]) for one in devices], np.intp),
     )
@@ -109,9 +100,3 @@ def _find_places(
     flat = np.array([number for group in ids for number in group], np.int32)
     key = rule.quantity if rule.kind is not RuleKind.INCIDENT else ""
     return tuple(Place(one.id, key) for one in devices), Columns(flat, starts), devices
-
-
-def _stale_us(device: Device) -> int:
-    if device.interval_s is None:
-        return round(DEFAULT_STALE_S * US_PER_S)
-    return round(max(MIN_STALE_S, _MISSED * device.interval_s) * US_PER_S)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from wattscope.compute.rollups import select_buckets
 from wattscope.core.quantities import QuantityKind
-from wattscope.core.reading import Batch, FloatColumn, Int64Column, Quality
+from wattscope.core.reading import FloatColumn, Int64Column
 from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_S
 from wattscope.core.topology import Device, DeviceKind, Series, Site
 from wattscope.core.window import Matrix, Window
@@ -29,7 +29,6 @@ LEVEL_STEPS = {
 noon lies."""
 WEATHER = ("irradiance_w_m2", "temperature_c", "module_temperature_c")
 """What sensors of a site tell all its devices."""
-_UNUSABLE = int(Quality.MISSING | Quality.IMPLAUSIBLE)
 _ENOUGH_ROWS = 3
 """Fewer tell no usual distance."""
 _DEFAULT_STEP_US = 15 * US_PER_MINUTE
@@ -129,7 +128,7 @@ class WindowReader:
 
         Args:
             group: Devices and their series.
-            level: ``native``, ``1m``, ``15m`` or ``1h``.
+            level: ``native``, or a name in ``LEVEL_STEPS``.
             start_us: First instant [µs].
             end_us: End [µs].
         """
@@ -158,7 +157,7 @@ class WindowReader:
             slot_us,
             step_us,
             values,
-            self._read_weather(group, slot_us),
+            self._read_weather(group.site, slot_us, step_us),
             self._list_above(group),
         )
 
@@ -224,7 +223,8 @@ class WindowReader:
         ids, span_us = tuple(sorted(series)), (int(slot_us[0]), int(slot_us[-1]) + step_us)
         level = _find_level(step_us)
         if level is None:
-            rows = _usable(self._store.read_raw(ids, *span_us))
+            rows = self._store.read_raw(ids, *span_us)
+            rows = rows.take(rows.is_usable)
             at, slot = place[rows.series_id], rows.measured_at_us // step_us - first
             count, value = np.ones(len(at), np.int64), rows.value
         else:
@@ -264,25 +264,26 @@ class WindowReader:
                 parent = known[parent].parent
         return above
 
-    def _read_weather(self, group: Group, slot_us: Int64Column) -> dict[str, FloatColumn]:
+    def _read_weather(
+        self, site: Site, slot_us: Int64Column, step_us: int
+    ) -> dict[str, FloatColumn]:
         """What the sensors of the site measured, the mean where there are several."""
         sensors = {
             device.id
             for device in self._names.list_devices()
-            if device.site == group.site.id and device.kind is DeviceKind.SENSOR
+            if device.site == site.id and device.kind is DeviceKind.SENSOR
         }
-        step_us = int(slot_us[1] - slot_us[0]) if len(slot_us) > 1 else group.step_us
+        if not sensors:
+            return {}
+        members: dict[str, list[int]] = {}
+        for one in self._names.list_series():
+            if one.device in sensors and one.quantity.name in WEATHER:
+                members.setdefault(one.quantity.name, []).append(one.id)
         found: dict[str, FloatColumn] = {}
-        for name in WEATHER:
-            members = [
-                one.id
-                for one in self._names.list_series()
-                if one.device in sensors and one.quantity.name == name
-            ]
-            if members:
-                each = self._read_slots(tuple(members), slot_us, step_us, is_counter=False)
-                known = ~np.isnan(each)
-                found[name] = _divide(np.where(known, each, 0.0).sum(axis=0), known.sum(axis=0))
+        for name, series in members.items():
+            each = self._read_slots(tuple(series), slot_us, step_us, is_counter=False)
+            known = ~np.isnan(each)
+            found[name] = _divide(np.where(known, each, 0.0).sum(axis=0), known.sum(axis=0))
         return found
 
 
@@ -310,7 +311,3 @@ def _divide(total: Matrix, count: npt.NDArray[np.int64]) -> Matrix:
     means = np.full(total.shape, np.nan)
     np.divide(total, count, out=means, where=count > 0)
     return means
-
-
-def _usable(rows: Batch) -> Batch:
-    return rows.take((rows.quality & _UNUSABLE) == 0)

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wattscope.core.errors import QueryError, StorageError
-from wattscope.core.reading import Batch, Quality, concat_batches
+from wattscope.core.reading import Batch, concat_batches
 from wattscope.ports import Chart
 from wattscope.stores.checked_files import CheckedFiles
 from wattscope.stores.rollup_files import place_parts, read_rollup
@@ -28,7 +28,6 @@ from wattscope.stores.row_reader import RowReader
 from wattscope.stores.snapshot import Snapshot
 
 MAX_PIXELS = 10_000
-_UNUSABLE = int(Quality.MISSING | Quality.IMPLAUSIBLE)
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -132,7 +131,7 @@ class ChartReader:
 
 
 def _from_rows(rows: Batch) -> _Pieces:
-    usable = rows.take((rows.quality & _UNUSABLE) == 0)
+    usable = rows.take(rows.is_usable)
     value = usable.value
     ones = np.ones(len(usable), np.int64)
     return _Pieces(usable.measured_at_us, ones, value, value, value, value, value)

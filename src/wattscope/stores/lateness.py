@@ -6,12 +6,10 @@ import duckdb
 import numpy as np
 
 from wattscope.compute.segments import LEAD_ROWS
-from wattscope.core.reading import Batch, Quality
+from wattscope.core.reading import Batch
 from wattscope.stores.manifest import Manifest, Span
 from wattscope.stores.row_reader import RowReader
 from wattscope.stores.snapshot import Snapshot
-
-_UNUSABLE = int(Quality.MISSING | Quality.IMPLAUSIBLE)
 
 
 def find_outdated(
@@ -62,7 +60,7 @@ def _count_down(  # noqa: PLR0913, PLR0917  # a step of one loop
         return
     end_us = span.start_us + snapshot.manifest.chunk_us
     found = reader.read(cursor, snapshot, waiting, span.start_us, end_us)
-    usable = found.series_id[(found.quality & _UNUSABLE) == 0]
+    usable = found.series_id[found.is_usable]
     ids, counts = np.unique(usable, return_counts=True)
     for one, count in zip(ids.tolist(), counts.tolist(), strict=True):
         room[one] -= count

@@ -7,9 +7,8 @@ import numpy.typing as npt
 
 from wattscope.compute.runs import list_different
 from wattscope.compute.segments import LEAD_ROWS
-from wattscope.core.reading import Batch, Quality, concat_batches
+from wattscope.core.reading import Batch, concat_batches
 
-_UNUSABLE = int(Quality.MISSING | Quality.IMPLAUSIBLE)
 _WORTH = 2
 """Rows are cut where that leaves so many times fewer."""
 
@@ -55,7 +54,7 @@ def _is_near_end(rows: Batch) -> npt.NDArray[np.bool_]:
     """Rows that are among the last ``LEAD_ROWS`` of their series, or of its usable ones."""
     if not len(rows):
         return np.empty(0, np.bool_)
-    usable = (rows.quality & _UNUSABLE) == 0
+    usable = rows.is_usable
     near: npt.NDArray[np.bool_] = count_from_end(rows, np.ones(len(rows), np.bool_)) <= LEAD_ROWS
     near |= usable & (count_from_end(rows, usable) <= LEAD_ROWS)
     return near

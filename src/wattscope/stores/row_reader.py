@@ -9,7 +9,7 @@ import numpy as np
 
 from wattscope.compute.runs import is_ordered
 from wattscope.compute.segments import LEAD_ROWS
-from wattscope.core.reading import Batch, Quality, concat_batches, empty_batch
+from wattscope.core.reading import Batch, concat_batches, empty_batch
 from wattscope.stores.checked_files import CheckedFiles
 from wattscope.stores.manifest import Part, Span
 from wattscope.stores.row_cut import take_lead
@@ -25,9 +25,6 @@ from wattscope.stores.snapshot import Snapshot
 
 GROUP_ROWS = 1_000_000
 """About so many rows are worked on at once; more would cost memory and gain nothing."""
-
-
-_UNUSABLE = int(Quality.MISSING | Quality.IMPLAUSIBLE)
 
 
 class RowReader:
@@ -207,7 +204,7 @@ def order_by_series(rows: Batch) -> Batch:
 
 def _lacking(lead: Batch, series: list[int]) -> list[int]:
     """Series of which more rows would change the lead."""
-    usable = (lead.quality & _UNUSABLE) == 0
+    usable = lead.is_usable
     ids, counts = np.unique(lead.series_id[usable], return_counts=True)
     full = set(ids[counts >= LEAD_ROWS].tolist())
     return [one for one in series if one not in full]

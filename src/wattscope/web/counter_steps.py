@@ -15,7 +15,7 @@ from wattscope.compute.segments import LEAD_ROWS, SeriesRule, list_counter_steps
 from wattscope.core.counter_steps import CounterDecision, CounterStep, StepKind
 from wattscope.core.errors import QueryError, UnknownNameError
 from wattscope.core.quantities import QuantityKind
-from wattscope.core.reading import Batch, Quality, concat_batches
+from wattscope.core.reading import Batch, concat_batches
 from wattscope.core.time_grid import US_PER_DAY, format_utc, load_zone
 from wattscope.core.topology import Device, Series
 from wattscope.web.numbers import number
@@ -29,7 +29,6 @@ MAX_SPAN_US = 366 * US_PER_DAY
 """Every reading of a longer span is not looked through at once."""
 _DEFAULT_SPAN_US = 30 * US_PER_DAY
 _PIECE_US = 30 * US_PER_DAY
-_UNUSABLE = int(Quality.MISSING | Quality.IMPLAUSIBLE)
 _log = structlog.get_logger()
 
 
@@ -210,7 +209,7 @@ def _list_steps(
 def _read(services: Services, series: Series, start_us: int, end_us: int) -> Batch:
     """Usable readings in ``[start, end)``."""
     batch = services.store.read_raw([series.id], start_us, end_us)
-    return batch.take((batch.quality & _UNUSABLE) == 0)
+    return batch.take(batch.is_usable)
 
 
 def _read_before(services: Services, series: Series, instant_us: int, n_rows: int) -> Batch:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
+from wattscope.compute.staleness import stale_after_s
 from wattscope.core.errors import QueryError
 from wattscope.core.explanation import Explanation
 from wattscope.core.quantities import QUANTITIES, find_quantity, unit_of
@@ -16,7 +17,6 @@ from wattscope.web.numbers import CSV_RESPONSES, csv_response, number
 from wattscope.web.problems import PROBLEM_RESPONSES
 from wattscope.web.services import Services
 from wattscope.web.spans import check_span, read_instant
-from wattscope.web.staleness import stale_after_s
 
 MAX_RAW_POINTS = 200_000
 _POINT_COLUMNS = (

@@ -7,18 +7,18 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, Query
 
+from wattscope.compute.production import POWER_QUANTITIES
 from wattscope.core.errors import UnknownNameError
-from wattscope.core.findings import FINDING_KINDS
+from wattscope.core.findings import name_kind
 from wattscope.core.fleet_state import FleetMember, FleetState, SolarFleet
 from wattscope.core.reading import FloatColumn
 from wattscope.core.time_grid import US_PER_DAY, US_PER_S, format_utc, load_zone
 from wattscope.core.topology import Site
-from wattscope.web.numbers import number, numbers
+from wattscope.web.numbers import number, numbers, total
 from wattscope.web.problems import PROBLEM_RESPONSES
 from wattscope.web.services import FleetDesk, Services
 from wattscope.web.spans import check_span, read_instant
 
-_POWERS = ("active_power_w", "production_power_w", "dc_power_w")
 _N_PEERS = 5
 _LOSING = (FleetState.FAULT, FleetState.LOW)
 _WH_PER_KWH = 1000.0
@@ -52,11 +52,11 @@ def build_fleet_routes(services: Services) -> APIRouter:
             raise UnknownNameError(f"device {device.id!r} tells no power; panels and inverters do")
         window, expected = found
         at = window.devices.index(device)
-        power = window.find(*_POWERS)
+        power = window.find(*POWER_QUANTITIES)
         peers = [] if power is None else _choose_peers(power, at)
         return {
             "device": device.id,
-            "quantity": next(name for name in _POWERS if name in window.values),
+            "quantity": next(name for name in POWER_QUANTITIES if name in window.values),
             "unit": "W",
             "method": expected.method.value,
             "times": [format_utc(one) for one in window.slot_us.tolist()],
@@ -89,8 +89,8 @@ def describe_fleet(
             "n_losing": sum(one.state in _LOSING for one in ranked),
             "lost_kwh_per_day": number(lost_wh / _WH_PER_KWH),
             "lost_money_per_day": _money(lost_wh, price),
-            "power_w": _total([one.power_w for one in ranked]),
-            "expected_w": _total([one.expected_w for one in ranked]),
+            "power_w": total(np.array([one.power_w for one in ranked])),
+            "expected_w": total(np.array([one.expected_w for one in ranked])),
         },
     }
 
@@ -113,7 +113,7 @@ def _describe(member: FleetMember, price: float | None, now_us: int) -> dict[str
         "lost_kwh_per_day": number(lost_wh / _WH_PER_KWH),
         "lost_money_per_day": _money(lost_wh, price),
         "incident": None if incident is None else incident.id,
-        "cause": None if incident is None else FINDING_KINDS[incident.causes[0].name],
+        "cause": None if incident is None else name_kind(incident.causes[0].name),
         "spark": [number(one) for one in member.spark_w],
     }
 
@@ -125,11 +125,6 @@ def _lost_wh(member: FleetMember) -> float:
 
 def _money(lost_wh: float, price: float | None) -> float | None:
     return None if price is None else number(lost_wh / _WH_PER_KWH * price)
-
-
-def _total(values: list[float]) -> float | None:
-    known = [one for one in values if not np.isnan(one)]
-    return number(sum(known)) if known else None
 
 
 def _choose_peers(power: FloatColumn, at: int) -> list[int]:

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from wattscope.core.findings import FINDING_KINDS, Finding, Severity
+from wattscope.core.findings import Finding, Severity, name_kind
 from wattscope.core.incidents import BookedIncident, Incident, IncidentState
-from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR, format_utc
+from wattscope.core.time_grid import US_PER_HOUR, format_utc
 from wattscope.core.topology import Device
 from wattscope.incidents import sum_losses
 from wattscope.web.numbers import number
@@ -104,8 +104,6 @@ def describe_incident(services: Services, booked: BookedIncident) -> dict[str, A
     """An incident for an answer."""
     one = booked.incident
     device = services.book.find_device(one.device)
-    days = max(1.0, (one.end_us - one.start_us) / US_PER_DAY)
-    money = one.lost_money
     return {
         "id": one.id,
         "site": one.site,
@@ -123,8 +121,8 @@ def describe_incident(services: Services, booked: BookedIncident) -> dict[str, A
         ],
         "lost_kwh": number(one.lost_wh / _WH_PER_KWH),
         "lost_kwh_per_day": number(one.lost_wh_per_day / _WH_PER_KWH),
-        "lost_money": number(money),
-        "lost_money_per_day": None if money is None else number(money / days),
+        "lost_money": number(one.lost_money),
+        "lost_money_per_day": number(one.lost_money_per_day),
         "currency": _currency(services, one.site),
         "recommendation": one.recommendation,
         "silenced_until": format_utc(booked.silenced_until_us)
@@ -132,11 +130,6 @@ def describe_incident(services: Services, booked: BookedIncident) -> dict[str, A
         else None,
         "findings": [_describe_finding(finding) for finding in one.findings],
     }
-
-
-def name_kind(kind: str) -> str:
-    """A kind of finding in words."""
-    return FINDING_KINDS.get(kind, kind)
 
 
 def _describe_finding(finding: Finding) -> dict[str, Any]:
@@ -156,9 +149,12 @@ def _describe_finding(finding: Finding) -> dict[str, Any]:
 
 def _rank(booked: BookedIncident) -> tuple[float, float, int, int]:
     one = booked.incident
-    days = max(1.0, (one.end_us - one.start_us) / US_PER_DAY)
-    money = (one.lost_money or 0.0) / days
-    return -money, -one.lost_wh_per_day, _ORDER[one.severity], -one.start_us
+    return (
+        -(one.lost_money_per_day or 0.0),
+        -one.lost_wh_per_day,
+        _ORDER[one.severity],
+        -one.start_us,
+    )
 
 
 def _sum_up(services: Services, found: Sequence[Incident], site: str | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, Query
 
+from wattscope.compute.staleness import stale_after_s
 from wattscope.core.time_grid import US_PER_S, format_utc, load_zone
 from wattscope.core.topology import Device, DeviceKind
 from wattscope.web.copied_days import list_copied_days
@@ -17,7 +18,6 @@ from wattscope.web.problems import PROBLEM_RESPONSES
 from wattscope.web.services import Services
 from wattscope.web.site_energy import SiteEnergy
 from wattscope.web.spans import MAX_SPAN_US, check_span, read_instant, read_span
-from wattscope.web.staleness import stale_after_s
 
 _ALWAYS_ON_QUANTILE = 0.05
 _MIN_ALWAYS_ON_POINTS = 120

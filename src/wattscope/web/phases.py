@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 
 from wattscope.compute.meter_truth import PHASES
 from wattscope.compute.phase_balance import find_imbalance
+from wattscope.compute.staleness import stale_after_s
 from wattscope.core.quantities import unit_of
 from wattscope.core.time_grid import US_PER_S, format_utc, load_zone
 from wattscope.core.topology import Device
@@ -18,7 +19,6 @@ from wattscope.web.numbers import number, total
 from wattscope.web.problems import PROBLEM_RESPONSES
 from wattscope.web.services import Services
 from wattscope.web.spans import Span, read_span
-from wattscope.web.staleness import stale_after_s
 
 DEFINITION = "largest deviation of a phase from the mean of the three, over that mean"
 _STEMS = {"voltage": "v", "current": "a", "active_power": "w"}

@@ -17,13 +17,13 @@ from wattscope.compute.meter_truth import (
     find_contradictions,
     find_remainder,
 )
+from wattscope.compute.staleness import stale_after_s
 from wattscope.core.time_grid import US_PER_S, day_start_us, format_utc, load_zone, local_date
 from wattscope.core.topology import Device, DeviceKind
 from wattscope.web.device_energy import find_energy_series
 from wattscope.web.numbers import number
 from wattscope.web.problems import PROBLEM_RESPONSES
 from wattscope.web.services import Services
-from wattscope.web.staleness import stale_after_s
 
 _ONE_INSTANT_US = 3 * US_PER_S
 """Values of one device within this time of its power are compared with each other."""

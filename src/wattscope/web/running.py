@@ -19,6 +19,7 @@ from wattscope.compute.running_states import (
     find_stretches,
 )
 from wattscope.compute.segments import SeriesRule
+from wattscope.compute.staleness import stale_after_s
 from wattscope.core.errors import QueryError
 from wattscope.core.time_grid import (
     US_PER_DAY,
@@ -35,7 +36,6 @@ from wattscope.web.problems import PROBLEM_RESPONSES
 from wattscope.web.screen import describe_limits
 from wattscope.web.services import Services
 from wattscope.web.spans import Span, check_span, read_span
-from wattscope.web.staleness import stale_after_s
 
 POWER = "active_power_w"
 MAX_STATES_US = 93 * US_PER_DAY

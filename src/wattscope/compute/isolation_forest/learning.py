@@ -20,7 +20,7 @@ from wattscope.compute.panel_features import (
     list_quantities,
 )
 from wattscope.core.errors import QueryError
-from wattscope.core.reading import Batch, FloatColumn, Int64Column, Quality
+from wattscope.core.reading import Batch, FloatColumn, Int64Column
 from wattscope.core.time_grid import US_PER_S
 
 LIMIT_SHARE = 0.01
@@ -36,7 +36,6 @@ MAX_ROWS = 200_000
 _FULL_SHARE = 0.99
 _TOGETHER_US = 60 * US_PER_S
 """Values of a device that are at most so far apart belong to one row."""
-_UNUSABLE = Quality.MISSING | Quality.IMPLAUSIBLE
 
 Span = tuple[int, int]
 """From an instant to before another [µs]."""
@@ -90,7 +89,7 @@ def split_batch(
         batch: Ordered by series, then time.
         series: Id of each series to device and quantity.
     """
-    usable = batch.take((batch.quality & int(_UNUSABLE)) == 0)
+    usable = batch.take(batch.is_usable)
     found: dict[str, dict[str, tuple[Int64Column, FloatColumn]]] = {}
     for number, (device, quantity) in series.items():
         low, high = np.searchsorted(usable.series_id, (number, number + 1)).tolist()
