@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmarks.rows import OURS, Row
+from benchmarks.rows import OURS, Limit, Row
 from wattscope.assembly.detection import build_detectors
 from wattscope.compute.detection_score import KindScore, Raised, Score, Truth, score_incidents
 from wattscope.compute.panel_arrays import PanelArray, lay_out
@@ -165,16 +165,19 @@ def measure_faults(*, quick: bool, say: Callable[[str], None]) -> tuple[list[Row
     found = score(faults, build_detectors())
     say(f"  faults: {found.detected:.0%} detected, {found.named:.0%} named rightly")
     rows = [row for one in found.kinds for row in _list_kind(one)]
-    rows += [
-        _judge("faults: detected", found.detected, "share", 0.9, is_least=True),
-        _judge("faults: cause named rightly", found.named, "share", 0.8, is_least=True),
-        _judge(
+    figures = (
+        ("faults: detected", found.detected, "share", Limit(0.9, is_least=True)),
+        ("faults: cause named rightly", found.named, "share", Limit(0.8, is_least=True)),
+        (
             "faults: false alarms in 100 panel-days",
             found.false_per_100_device_days,
             "alarms",
-            1.0,
-            is_least=False,
+            Limit(1.0),
         ),
+    )
+    rows += [
+        Row(CASE, OURS, metric, value, unit, limit.judge(value))
+        for metric, value, unit, limit in figures
     ]
     note = (
         f"faults: {n_panels} panels, {n_days} days, a reading each 5 minutes, {n_faults} faults of "
@@ -190,9 +193,3 @@ def _list_kind(one: KindScore) -> list[Row]:
         Row(CASE, OURS, f"{words}: named rightly", one.n_named / one.n_faults, "share"),
         Row(CASE, OURS, f"{words}: hours until told, median", one.hours_to_detect, "h"),
     ]
-
-
-def _judge(metric: str, value: float, unit: str, limit: float, *, is_least: bool) -> Row:
-    is_met = value >= limit if is_least else value <= limit
-    words = f"{'≥' if is_least else '≤'} {limit:g} {'met' if is_met else 'MISSED'}"
-    return Row(CASE, OURS, metric, value, unit, words)

@@ -30,6 +30,23 @@ class Row:
     """What it should be and whether it is so, in words; only for the table."""
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At least or at most so much."""
+
+    value: float
+    is_least: bool = False
+
+    def judge(self, found: float) -> str:
+        """The target in words, and whether it is met or by how much it is missed."""
+        sign = "≥" if self.is_least else "≤"
+        words = f"{sign} {self.value:,g}"
+        if found >= self.value if self.is_least else found <= self.value:
+            return f"{words} met"
+        ratio = self.value / found if self.is_least else found / self.value
+        return f"{words} MISSED by {ratio:.2f} x"
+
+
 def print_rows(rows: Sequence[Row], notes: Sequence[str]) -> None:
     """The table, with what must be known to read it below."""
     table = Table("case", "subject", "metric", "value", "unit")

@@ -4,31 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from benchmarks.rows import OURS, Row
+from benchmarks.rows import OURS, Limit, Row
 from benchmarks.store_questions import CHART, GRID_QUESTIONS, LAST, ONE_METER
 
 _SETS = ("grid", "solar-plant-1", "household-uci")
 _PEERS = {"VictoriaMetrics": "VictoriaMetrics 1.79", "TimescaleDB": "TimescaleDB compressed"}
 _PEERS["DuckDB"] = "DuckDB table"
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """At least or at most so much."""
-
-    value: float
-    is_least: bool = False
-
-    def judge(self, found: float) -> str:
-        """The target in words, and whether it is met or by how much it is missed."""
-        sign = "≥" if self.is_least else "≤"
-        words = f"{sign} {self.value:,g}"
-        if found >= self.value if self.is_least else found <= self.value:
-            return f"{words} met"
-        ratio = self.value / found if self.is_least else found / self.value
-        return f"{words} MISSED by {ratio:.2f} x"
 
 
 _OWN = {

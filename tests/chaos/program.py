@@ -104,15 +104,18 @@ class Program:
 
     def ask(self, sql: str, timeout_s: float = 120.0) -> list[list[Any]]:
         """Rows of a question to the running program, over HTTP."""
+        rows: list[list[Any]] = self.post("/api/sql", {"sql": sql}, timeout_s)["rows"]
+        return rows
+
+    def post(self, path: str, body: dict[str, Any], timeout_s: float = 30.0) -> dict[str, Any]:
+        """The JSON of a POST that must succeed."""
         request = urllib.request.Request(
-            self._url("/api/sql"),
-            json.dumps({"sql": sql}).encode(),
-            {"content-type": "application/json"},
+            self._url(path), json.dumps(body).encode(), {"content-type": "application/json"}
         )
         status, answer = _fetch(request, timeout_s)
-        assert status == 200, answer
-        rows: list[list[Any]] = answer["rows"]
-        return rows
+        assert 200 <= status < 300, answer
+        found: dict[str, Any] = answer
+        return found
 
     def is_ready(self) -> bool:
         """Whether it answers and all its sources are connected."""

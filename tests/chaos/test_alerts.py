@@ -10,7 +10,6 @@ import contextlib
 import json
 import random
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +22,7 @@ from tests.alert_receivers import MailSink, Taken, WebhookReceiver, count_ids
 from tests.chaos.pour import write_profiles
 from tests.chaos.program import ROOT, RUN_PROGRAM, Program, kept, wait_until
 from tests.chaos.raw_mqtt import RawPublisher
-from tests.servers import LOOPBACK, MosquittoServer
+from tests.servers import MosquittoServer
 
 SEED = 20_261_126
 SETTINGS = """\
@@ -77,17 +76,6 @@ class Stage:
             publisher.publish([(f"sensors/{panel}/readings", json.dumps(values).encode())])
             publisher.wait_unacked(0)
 
-    def ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The answer to a POST to the program."""
-        request = urllib.request.Request(
-            f"http://{LOOPBACK}:{self.program.port}{path}",
-            json.dumps(body).encode(),
-            {"content-type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=30) as response:
-            answer: dict[str, Any] = json.load(response)
-            return answer
-
     def list_alerts(self) -> list[dict[str, Any]]:
         """The open alerts as the program tells them; none while it does not answer."""
         try:
@@ -128,7 +116,7 @@ def torment(stage: Stage, n_restarts: int) -> None:
     draw = random.Random(SEED)
     stage.program.start()
     wait_until(stage.program.is_ready, "the program is ready")
-    stage.ask("/api/alert-rules", RULE)
+    stage.program.post("/api/alert-rules", RULE)
     for number in range(n_restarts):
         if number % 6 == 2:
             stage.hook.stop()
@@ -189,7 +177,7 @@ def test_alert_is_out_within_two_seconds_of_its_reading(
     with staged(tmp_path, own_mosquitto) as stage:
         stage.program.start()
         wait_until(stage.program.is_ready, "the program is ready")
-        stage.ask("/api/alert-rules", RULE)
+        stage.program.post("/api/alert-rules", RULE)
         waits_s = []
         for number in range(5):
             began_s = time.monotonic()
