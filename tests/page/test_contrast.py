@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.page.conftest import OpenPage
 from tests.page.demo import RunningPage
@@ -110,6 +111,8 @@ def test_every_text_on_a_page_can_be_read(
     page = open_page(color_scheme=scheme)
     page.goto(demo.url + path)
     page.wait_for_selector(LIVE)
+    # What is still loading is faded, and what has just come fades in.
+    expect(page.get_by_text("Loading", exact=True)).to_have_count(0)
     page.wait_for_timeout(800)
     painted: list[dict[str, Any]] = page.evaluate(PAINTED)
     assert len(painted) > 20

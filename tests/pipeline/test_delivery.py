@@ -126,6 +126,7 @@ async def test_messages_are_delivered_once_and_in_order_over_restarts(post: Post
     for _ in range(3):
         async with post.running():
             await until(lambda: post.receivers["hook"].taken == ["a", "b", "c"])
+            await until(lambda: post.outbox.count_waiting() == {})
             await asyncio.sleep(0.05)
     assert post.receivers["hook"].taken == ["a", "b", "c"]
     assert {one.state for one in post.list_all().values()} == {DeliveryState.DELIVERED}
@@ -147,6 +148,7 @@ async def test_dead_channel_delays_nobody_else_and_is_shown(post: Post) -> None:
     post.write("x", channel="mail")
     async with post.running() as courier:
         await until(lambda: post.receivers["mail"].taken == ["x"])
+        await until(lambda: "mail" not in post.outbox.count_waiting())
         await until(lambda: courier.health["hook"].last_error is not None)
         assert not courier.health["hook"].is_ok
         assert courier.health["mail"].is_ok

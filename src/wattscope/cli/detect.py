@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from wattscope.assembly.detection import PastLook, build_detectors, look_back
+from wattscope.assembly.model_training import load_models
 from wattscope.assembly.storage import Storage, now_us, open_storage
 from wattscope.cli.ask import Format, check_data, print_table
 from wattscope.cli.options import DEFAULT_DATA, DataOption, SettingsOption, read_settings
@@ -18,6 +19,7 @@ from wattscope.core.findings import Finding, name_kind
 from wattscope.core.incidents import Incident
 from wattscope.core.time_grid import format_utc, load_zone, parse_instant
 from wattscope.ports import Table
+from wattscope.registry.model_shelf import ModelShelf
 from wattscope.settings import Settings
 
 _INCIDENT_COLUMNS = (
@@ -60,6 +62,7 @@ def detect(
     check_data(data)
     settings = read_settings(settings_file)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    models = load_models(ModelShelf(data))
     with open_storage(settings, data, is_read_only=True) as storage:
         _check_devices(storage, device or ())
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -67,7 +70,7 @@ def detect(
             seen = look_back(
                 storage,
                 settings,
-                build_detectors(settings.detect.leave_out, detector),
+                build_detectors(settings.detect.leave_out, detector, models),
                 device,
                 _read_range(storage, settings, start, end),
                 lambda share: progress.update(bar, completed=share),
