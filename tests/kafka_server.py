@@ -71,8 +71,7 @@ log.cleaner.io.buffer.size=65536
 controlled.shutdown.enable=false
 """
 _PLAIN_LOGIN = (
-    "org.apache.kafka.common.security.plain.PlainLoginModule required "
-    f'user_{USER}="{PASSWORD}";'
+    f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
 )
 _SCRAM_LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 _POM = f"""\

@@ -23,7 +23,7 @@ from tests.kafka_server import PASSWORD, USER, KafkaServer, make_certificate
 from tests.servers import LOOPBACK, find_free_port
 from wattscope.core.errors import TransientError
 from wattscope.core.reading import empty_batch
-from wattscope.logs.kafka.options import TOPICS, KafkaOptions
+from wattscope.logs.kafka.options import TOPICS, UNDIVIDED, KafkaOptions
 from wattscope.logs.kafka.topics import make_missing_topics
 
 pytestmark = pytest.mark.integration
@@ -173,7 +173,7 @@ def test_topics_are_made_as_wanted_and_once(kafka: KafkaServer) -> None:
     admin = AdminClient({"bootstrap.servers": kafka.address})
     known = admin.list_topics(timeout=60).topics
     n_partitions = {name: len(known[options.topic(name)].partitions) for name in TOPICS}
-    assert n_partitions == dict.fromkeys(TOPICS, 5) | {"receipts": 1}
+    assert n_partitions == dict.fromkeys(TOPICS, 5) | dict.fromkeys(UNDIVIDED, 1)
     resource = ConfigResource(ConfigResource.Type.TOPIC, options.topic("sensor-readings"))
     [future] = admin.describe_configs([resource]).values()
     assert future.result(60)["retention.ms"].value == str(2 * 86_400_000)

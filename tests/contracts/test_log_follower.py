@@ -77,7 +77,7 @@ def test_all_devices_are_given_over_all_partitions(log: KafkaLog, follower: Kafk
 
 
 def test_poll_gives_nothing_when_nothing_comes(follower: KafkaFollower) -> None:
-    wait_until(lambda: len(follower.partitions) == 8, lambda: follower.poll(0.2))
+    wait_until(lambda: len(follower.partitions) == 5, lambda: follower.poll(0.2))
     assert follower.poll(0.01) is None
 
 
@@ -134,16 +134,16 @@ def test_poison_goes_to_quarantine_and_the_rest_goes_on(
     foreign = Producer({"bootstrap.servers": options.where})
     for topic in ("sensor-readings", "quarantine"):
         for poison in (b"garbage", None, b'{"v": 2}'):
-            for partition in range(4):
+            for partition in range(4 if topic == "sensor-readings" else 1):
                 foreign.produce(options.topic(topic), poison, partition=partition)
     assert foreign.flush(60) == 0
     append_farm(log, 10, t=1)
     records = follow_until(
         follower,
-        lambda found: len(seen_in(found)) >= 20 and sum(len(one.numbers) for one in found) >= 24,
+        lambda found: len(seen_in(found)) >= 20 and sum(len(one.numbers) for one in found) >= 15,
     )
     given = [item for one in records for item in one.quarantined]
-    assert len({number for one in records for number in one.numbers}) == len(given) == 24
+    assert len({number for one in records for number in one.numbers}) == len(given) == 15
     assert {item.code for item in given} == {"json_syntax", "no_value", "unknown_format"}
     assert {item.received_at_us > 0 for item in given} == {True}
 
@@ -187,10 +187,10 @@ def test_two_members_share_the_work_and_one_that_leaves_is_followed_by_the_other
         for member, keys in zip(members, seen, strict=True):
             record = member.poll(0.05)
             if record is not None:
-                keys |= seen_in([record])
+                keys.update(seen_in([record]))
                 member.commit()
 
-    wait_until(lambda: [len(one.partitions) for one in members] == [4, 4], work)
+    wait_until(lambda: sorted(len(one.partitions) for one in members) == [2, 3], work)
     append_farm(log, 100, t=0)
     wait_until(lambda: len(seen[0] | seen[1]) == 100, work)
     assert all(seen)

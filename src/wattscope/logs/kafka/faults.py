@@ -13,43 +13,46 @@ from wattscope.core.errors import TransientError
 from wattscope.logs.kafka.options import KafkaOptions
 
 _NOBODY = "cannot be reached; start it, or correct its address"
+_SLOW = "does not answer in time; look whether it is overloaded or cut off"
+_LOGIN = "does not accept user and password; correct them, or mechanism"
+_TOPIC_LOST = "has lost a topic; it is made again with the next try"
+_FEW_COPIES = "has too few copies in sync; start its other brokers"
 _FORBIDDEN = "is not allowed to this user; grant it in the cluster"
-_WORDS: Final = MappingProxyType({
-    KafkaError._AUTHENTICATION: "does not accept user and password; correct them, or mechanism",
-    KafkaError.SASL_AUTHENTICATION_FAILED: (
-        "does not accept user and password; correct them, or mechanism"
-    ),
-    KafkaError.UNSUPPORTED_SASL_MECHANISM: "does not know this mechanism; correct mechanism",
-    KafkaError._SSL: "does not pass the TLS check; correct ca_file, or kafka:// and kafkas://",
-    KafkaError._TRANSPORT: _NOBODY,
-    KafkaError._ALL_BROKERS_DOWN: _NOBODY,
-    KafkaError._RESOLVE: "has a name that cannot be resolved; correct its address",
-    KafkaError._TIMED_OUT: "does not answer in time; look whether it is overloaded or cut off",
-    KafkaError._MSG_TIMED_OUT: "took no message in time; look whether it is overloaded or cut off",
-    KafkaError.TOPIC_AUTHORIZATION_FAILED: _FORBIDDEN,
-    KafkaError.GROUP_AUTHORIZATION_FAILED: _FORBIDDEN,
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED: _FORBIDDEN,
-    KafkaError.UNKNOWN_TOPIC_OR_PART: "has lost a topic; it is made again with the next try",
-    KafkaError._UNKNOWN_TOPIC: "has lost a topic; it is made again with the next try",
-    KafkaError.MSG_SIZE_TOO_LARGE: "refuses messages of this size; raise message.max.bytes there",
-    KafkaError._MSG_SIZE_TOO_LARGE: "refuses messages of this size; raise message.max.bytes there",
-    KafkaError.NOT_ENOUGH_REPLICAS: "has too few copies in sync; start its other brokers",
-    KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND: (
-        "has too few copies in sync; start its other brokers"
-    ),
-    KafkaError.INVALID_REPLICATION_FACTOR: (
-        "has fewer brokers than the copies wanted; lower replication"
-    ),
-    KafkaError._INVALID_ARG: "cannot be asked with these settings; correct them",
-})
+_WORDS: Final = MappingProxyType(
+    {
+        KafkaError._AUTHENTICATION: _LOGIN,
+        KafkaError.SASL_AUTHENTICATION_FAILED: _LOGIN,
+        KafkaError.UNSUPPORTED_SASL_MECHANISM: "does not know this mechanism; correct mechanism",
+        KafkaError._SSL: "does not pass the TLS check; correct ca_file, or kafka:// and kafkas://",
+        KafkaError._TRANSPORT: _NOBODY,
+        KafkaError._ALL_BROKERS_DOWN: _NOBODY,
+        KafkaError._RESOLVE: "has a name that cannot be resolved; correct its address",
+        KafkaError._TIMED_OUT: _SLOW,
+        KafkaError._MSG_TIMED_OUT: _SLOW,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED: _FORBIDDEN,
+        KafkaError.GROUP_AUTHORIZATION_FAILED: _FORBIDDEN,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED: _FORBIDDEN,
+        KafkaError.UNKNOWN_TOPIC_OR_PART: _TOPIC_LOST,
+        KafkaError._UNKNOWN_TOPIC: _TOPIC_LOST,
+        KafkaError.MSG_SIZE_TOO_LARGE: "refuses a message so long; raise message.max.bytes there",
+        KafkaError.NOT_ENOUGH_REPLICAS: _FEW_COPIES,
+        KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND: _FEW_COPIES,
+        KafkaError.INVALID_REPLICATION_FACTOR: (
+            "has fewer brokers than the copies wanted; lower replication"
+        ),
+        KafkaError._INVALID_ARG: "cannot be asked with these settings; correct them",
+    }
+)
 
-TELLING: Final = frozenset({
-    KafkaError._AUTHENTICATION,
-    KafkaError.SASL_AUTHENTICATION_FAILED,
-    KafkaError.UNSUPPORTED_SASL_MECHANISM,
-    KafkaError._SSL,
-    KafkaError._RESOLVE,
-})
+TELLING: Final = frozenset(
+    {
+        KafkaError._AUTHENTICATION,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.UNSUPPORTED_SASL_MECHANISM,
+        KafkaError._SSL,
+        KafkaError._RESOLVE,
+    }
+)
 """Faults that explain the time-outs which follow from them, and that waiting does not heal."""
 
 

@@ -14,7 +14,7 @@ quarantined item, and the rest goes on.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -26,12 +26,14 @@ from wattscope.logs.kafka.topics import make_missing_topics, quiet_settings
 from wattscope.ports import FollowedRecord
 
 _log = structlog.get_logger()
-_TAKEN_AWAY = frozenset({
-    KafkaError.ILLEGAL_GENERATION,
-    KafkaError.UNKNOWN_MEMBER_ID,
-    KafkaError.REBALANCE_IN_PROGRESS,
-    KafkaError.FENCED_INSTANCE_ID,
-})
+_TAKEN_AWAY = frozenset(
+    {
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.FENCED_INSTANCE_ID,
+    }
+)
 """Answers to a commit of a member that the group goes on without; it joins again by itself."""
 
 _LOOK_S = 2.0
@@ -123,12 +125,8 @@ class KafkaFollower:
         if not self._given or self._consumer is None:
             return
         given = dict(self._given)
-        offsets = [TopicPartition(*place, offset) for place, offset in given.items()]
         try:
-            answers = self._consumer.commit(offsets=offsets, asynchronous=False)
-            for one in answers or ():
-                if one.error is not None:
-                    raise KafkaException(one.error)
+            _commit(self._consumer, given)
         except KafkaException as fault:
             if fault.args[0].code() not in _TAKEN_AWAY:
                 self._look_at(fault.args[0])
@@ -288,3 +286,15 @@ class KafkaFollower:
 
 def _place_of(message: Message) -> _Place:
     return message.topic() or "", message.partition() or 0
+
+
+def _commit(consumer: Consumer, given: Mapping[_Place, int]) -> None:
+    """Tell the group where to go on.
+
+    Raises:
+        KafkaException: Of the whole, or of one partition.
+    """
+    offsets = [TopicPartition(*place, offset) for place, offset in given.items()]
+    for one in consumer.commit(offsets=offsets, asynchronous=False) or ():
+        if one.error is not None:
+            raise KafkaException(one.error)

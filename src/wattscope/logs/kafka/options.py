@@ -23,6 +23,9 @@ READINGS, QUARANTINE, RECEIPTS = "sensor-readings", "quarantine", "receipts"
 ALERTS, AGGREGATES = "alerts", "aggregates"
 TOPICS = (READINGS, QUARANTINE, RECEIPTS, ALERTS, AGGREGATES)
 """Every topic of the program, without the prefix."""
+UNDIVIDED = frozenset({QUARANTINE, RECEIPTS, ALERTS})
+"""Topics with one partition: they have little in them, and a group that shares out partitions by
+number only would else let one member have all of quarantine and another all readings."""
 DEFAULT_PORT = 9092
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 _TLS_OF_SCHEME = {"kafka": False, "kafkas": True}
@@ -59,7 +62,7 @@ class KafkaOptions:
     timeout_s: float = 30.0
     """How long the cluster may take before what was asked counts as failed [s]."""
     partitions: int = 12
-    """Of a topic that the program makes: as many processes can share the work."""
+    """Of readings and aggregates, where the program makes them: as many processes can share."""
     replication: int | None = None
     """Copies of a topic that the program makes; None leaves it to the cluster."""
     retention_days: float = 7.0
@@ -146,12 +149,14 @@ class KafkaOptions:
         return faults
 
 
-_PROTOCOLS: Mapping[tuple[bool, bool], str] = MappingProxyType({
-    (False, False): "plaintext",
-    (False, True): "ssl",
-    (True, False): "sasl_plaintext",
-    (True, True): "sasl_ssl",
-})
+_PROTOCOLS: Mapping[tuple[bool, bool], str] = MappingProxyType(
+    {
+        (False, False): "plaintext",
+        (False, True): "ssl",
+        (True, False): "sasl_plaintext",
+        (True, True): "sasl_ssl",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,6 @@ What is there already stays as it is: number of partitions, copies and retention
 topic are its operator's.
 """
 
-# ruff: noqa: SLF001  # the library's names of its own errors begin with an underscore
-
 from __future__ import annotations
 
 import time
@@ -17,7 +15,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from wattscope.core.errors import TransientError
 from wattscope.logs.kafka.faults import LastFault, explain
-from wattscope.logs.kafka.options import RECEIPTS, TOPICS, KafkaOptions
+from wattscope.logs.kafka.options import TOPICS, UNDIVIDED, KafkaOptions
 
 _log = structlog.get_logger()
 _MS_PER_DAY = 86_400_000
@@ -45,22 +43,23 @@ def make_missing_topics(options: KafkaOptions, names: Sequence[str] = TOPICS) ->
     deadline_s = time.monotonic() + options.timeout_s
     try:
         admin = AdminClient(quiet_settings(options) | {"error_cb": fault.note})
-        wanted = [options.topic(name) for name in names]
-        missing = [one for one in wanted if one not in _list_usable(admin, fault, deadline_s)]
-        for topic in missing:
-            doing = f"making topic {topic}"
-            _make(admin, topic, options)
+        usable = _list_usable(admin, fault, deadline_s)
+        missing = [name for name in names if options.topic(name) not in usable]
+        for name in missing:
+            doing = f"making topic {options.topic(name)}"
+            _make(admin, name, options)
         doing = "waiting for topics"
-        while missing and not set(missing) <= _list_usable(admin, fault, deadline_s):
+        made = {options.topic(name) for name in missing}
+        while made and not made <= _list_usable(admin, fault, deadline_s):
             if time.monotonic() > deadline_s:
                 raise TransientError(
-                    f"{', '.join(missing)} at {options.where} has no leader yet; look at the "
+                    f"{', '.join(sorted(made))} at {options.where} has no leader yet; look at the "
                     "cluster's own log"
                 )
             time.sleep(0.05)
     except KafkaException as seen:
         raise explain(fault.choose(seen.args[0]), doing, options) from seen
-    return missing
+    return [options.topic(name) for name in missing]
 
 
 def quiet_settings(options: KafkaOptions) -> dict[str, object]:
@@ -85,9 +84,9 @@ def _list_usable(admin: AdminClient, fault: LastFault, deadline_s: float) -> set
             }
 
 
-def _make(admin: AdminClient, topic: str, options: KafkaOptions) -> None:
-    # Whoever starts again reads its receipts from one place, and they are few.
-    partitions = 1 if topic == options.topic(RECEIPTS) else options.partitions
+def _make(admin: AdminClient, name: str, options: KafkaOptions) -> None:
+    topic = options.topic(name)
+    partitions = 1 if name in UNDIVIDED else options.partitions
     settings = {}
     if options.retention_days:
         settings["retention.ms"] = str(round(options.retention_days * _MS_PER_DAY))
