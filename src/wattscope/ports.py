@@ -6,7 +6,7 @@ Every implementation passes the contract suite of its port in ``tests/contracts`
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -402,3 +402,43 @@ class Registry(Protocol):
         ...
 
     def list_series(self) -> list[Series]: ...
+
+
+class WorkShare(Protocol):
+    """Which pieces of work are this process's, such as gateways to poll; thread-safe.
+
+    Always: what ``holds`` says yes to is nobody else's at that instant, and for some seconds more.
+    Never: a process keeps what it has not asked for again in time.
+    Not guaranteed: that somebody holds a name at every instant; after a death there is a pause.
+    """
+
+    def share(self, names: Collection[str]) -> frozenset[str]:
+        """Keep, take and give up; to be called in time, for others take over what is not kept.
+
+        Args:
+            names: All that is to be shared out. On what is left out, this process works no more
+                when it calls this.
+
+        Returns:
+            What is ours now.
+
+        Raises:
+            TransientError: Nobody can be asked; what is held ends at its time.
+        """
+        ...
+
+    def holds(self, name: str) -> bool:
+        """Whether work on it may begin now; asks nobody and does not wait."""
+        ...
+
+    def list_held(self) -> frozenset[str]:
+        """All on which work may begin now."""
+        ...
+
+    def release(self, names: Collection[str]) -> None:
+        """Give up; no work on these goes on when this is called."""
+        ...
+
+    def close(self) -> None:
+        """Give up everything; no work goes on when this is called."""
+        ...

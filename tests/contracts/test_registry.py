@@ -1,4 +1,4 @@
-"""What every registry promises. SQLite is the only one yet; a second joins ``REGISTRIES``."""
+"""What every registry promises, on a file of one process and on a server that many share."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import delete, event
 
+from tests.registry.registries import KINDS, run_place
 from wattscope.core.errors import UnknownNameError
 from wattscope.core.topology import Device, DeviceKind, Sampling, Site
 from wattscope.registry.database import Database
+from wattscope.registry.postgres_database import PostgresDatabase
+from wattscope.registry.schema import series as series_table
 from wattscope.registry.sql_registry import SqlRegistry
 
-Opener = Callable[[], tuple[SqlRegistry, Database]]
-REGISTRIES = ("sqlite",)
+Opener = Callable[[], tuple[SqlRegistry, Database | PostgresDatabase]]
 HOME = Site("home", "Home", "Europe/Berlin", "EUR", 52.5, 13.4)
 METER = Device(
     "meter",
@@ -32,18 +34,15 @@ METER = Device(
 )
 
 
-@pytest.fixture(params=REGISTRIES)
-def reopen(tmp_path: Path) -> Iterator[Opener]:
-    opened: list[Database] = []
+@pytest.fixture(params=KINDS)
+def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+    with run_place(request, tmp_path) as place:
 
-    def make() -> tuple[SqlRegistry, Database]:
-        database = Database(tmp_path / "registry.sqlite")
-        opened.append(database)
-        return SqlRegistry(database), database
+        def make() -> tuple[SqlRegistry, Database | PostgresDatabase]:
+            database = place.open()
+            return SqlRegistry(database), database
 
-    yield make
-    for database in opened:
-        database.close()
+        yield make
 
 
 @pytest.fixture
@@ -105,7 +104,7 @@ def test_id_is_never_given_to_another_series(registry: SqlRegistry, reopen: Open
     _, database = reopen()
     number = registry.ensure_series("meter", "voltage_v")
     with database.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM series")
+        connection.execute(delete(series_table))
     again, _ = reopen()
     assert again.ensure_series("meter", "current_a") > number
 
