@@ -18,6 +18,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from tests.kafka_server import KafkaServer, run_kafka
+from tests.redis_server import RedisServer, run_redis
 from tests.servers import (
     MosquittoServer,
     ServerMissingError,
@@ -115,6 +116,26 @@ def postgres() -> Iterator[str]:
         return
     with _skip_when_missing(run_postgres()) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis that tests share: use a prefix of your own, do not stop it."""
+    named = os.environ.get("WATTSCOPE_TEST_REDIS")
+    if named:
+        yield RedisServer(named)
+        return
+    with _skip_when_missing(run_redis(tmp_path_factory.mktemp("redis"))) as server:
+        yield server
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis for one test alone, which may stop, kill and start it."""
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    with _skip_when_missing(run_redis(folder)) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

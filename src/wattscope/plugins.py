@@ -34,7 +34,10 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
     },
     "follower": {"kafka": Plugin("wattscope.logs.kafka.kafka_follower:KafkaFollower", "kafka")},
     "store": {"duckdb": Plugin("wattscope.stores.duckdb_store:DuckdbStore")},
-    "live": {"memory": Plugin("wattscope.live.memory_view:MemoryView")},
+    "live": {
+        "memory": Plugin("wattscope.live.memory_view:MemoryView"),
+        "redis": Plugin("wattscope.live.redis.view:RedisView", "redis"),
+    },
     "simulator": {
         "home": Plugin("wattscope.simulate.home_simulator:HomeSimulator"),
         "modbus": Plugin("wattscope.simulate.site_simulators:simulate_plant"),

@@ -20,7 +20,7 @@ from wattscope.pipeline.alarms import announce_space
 from wattscope.pipeline.persist import Persist
 from wattscope.pipeline.space import SpaceWatch, measure_room
 from wattscope.pipeline.tally import Tally
-from wattscope.ports import Table
+from wattscope.ports import LiveView, Table
 from wattscope.registry.database import Database
 from wattscope.registry.sql_quarantine import SqlQuarantine
 from wattscope.registry.sql_registry import SqlRegistry
@@ -48,7 +48,7 @@ class Storage:
     shelf: SqlQuarantine
     log: SegmentLog
     store: DuckdbStore
-    live: MemoryView
+    live: LiveView
     tally: Tally
     persist: Persist
     space: SpaceWatch | None
