@@ -25,6 +25,7 @@ from tests.servers import (
     run_mosquitto,
     run_postgres,
 )
+from tests.timescale_server import run_timescale
 
 ROOT = Path(__file__).resolve().parent.parent
 NETWORKED = ("integration", "page", "chaos")
@@ -113,6 +114,20 @@ def postgres() -> Iterator[str]:
         yield named
         return
     with _skip_when_missing(run_postgres()) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def timescale() -> Iterator[str]:
+    """The URL of a database of our own in a TimescaleDB, community edition."""
+    with run_timescale("timescale") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def timescale_apache() -> Iterator[str]:
+    """Likewise, with the licence of the Apache edition."""
+    with run_timescale("apache") as url:
         yield url
 
 

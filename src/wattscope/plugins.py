@@ -29,7 +29,13 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
         "modbus": Plugin("wattscope.sources.modbus:ModbusSource"),
     },
     "log": {"segments": Plugin("wattscope.logs.segment_log:SegmentLog")},
-    "store": {"duckdb": Plugin("wattscope.stores.duckdb_store:DuckdbStore")},
+    "store": {
+        "duckdb": Plugin("wattscope.stores.duckdb_store:DuckdbStore"),
+        "postgres": Plugin("wattscope.stores.postgres.store:PostgresStore", "postgres"),
+    },
+    "variants": {
+        "timescale": Plugin("wattscope.stores.postgres.variants:Variants", "postgres"),
+    },
     "live": {"memory": Plugin("wattscope.live.memory_view:MemoryView")},
     "simulator": {
         "home": Plugin("wattscope.simulate.home_simulator:HomeSimulator"),
