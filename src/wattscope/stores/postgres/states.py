@@ -123,7 +123,7 @@ def note_rows(connection: Connection, rows: Batch) -> None:
         late = ordered.take(is_late)
         ids, starts = np.unique(late.series_id, return_index=True)
         stops = np.r_[starts[1:], len(late)] - 1
-        low, high = late.measured_at_us[starts], late.measured_at_us[stops]
+        low, high = late.measured_at_us[starts], late.measured_at_us[stops] + 1
         mark_outdated(connection, Pieces(ids, low, high))
 
 
@@ -148,11 +148,7 @@ def find_outdated(
     marked = join(marked.take(order))
     if not len(marked):
         return marked
-    # Behind the last row that is marked, not from it on.
-    behind = np.where(marked.end_us == NEVER, NEVER, marked.end_us + 1)
-    low, high = find_neighbours(
-        connection, Pieces(marked.series, marked.start_us, behind), LEAD_ROWS, 2 * LEAD_ROWS
-    )
+    low, high = find_neighbours(connection, marked, LEAD_ROWS, 2 * LEAD_ROWS)
     high = np.where((high == NEVER) | (marked.end_us == NEVER), NEVER, high + 1)
     widened = align(Pieces(marked.series, low, high), GRID_US)
     # Of what was removed, the kept buckets are all there is.
