@@ -27,6 +27,7 @@ from tests.servers import (
     run_mosquitto,
     run_postgres,
 )
+from tests.timescale_server import run_timescale
 
 ROOT = Path(__file__).resolve().parent.parent
 NETWORKED = ("integration", "page", "chaos")
@@ -156,6 +157,20 @@ def own_kafka(tmp_path: Path) -> Iterator[KafkaServer]:
     folder.mkdir()
     with _skip_when_missing(run_kafka(folder)) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def timescale() -> Iterator[str]:
+    """The URL of a database of our own in a TimescaleDB, community edition."""
+    with run_timescale("timescale") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def timescale_apache() -> Iterator[str]:
+    """Likewise, with the licence of the Apache edition."""
+    with run_timescale("apache") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

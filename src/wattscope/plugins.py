@@ -33,7 +33,13 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
         "kafka": Plugin("wattscope.logs.kafka.kafka_log:KafkaLog", "kafka"),
     },
     "follower": {"kafka": Plugin("wattscope.logs.kafka.kafka_follower:KafkaFollower", "kafka")},
-    "store": {"duckdb": Plugin("wattscope.stores.duckdb_store:DuckdbStore")},
+    "store": {
+        "duckdb": Plugin("wattscope.stores.duckdb_store:DuckdbStore"),
+        "postgres": Plugin("wattscope.stores.postgres.store:PostgresStore", "postgres"),
+    },
+    "variants": {
+        "timescale": Plugin("wattscope.stores.postgres.variants:Variants", "postgres"),
+    },
     "live": {
         "memory": Plugin("wattscope.live.memory_view:MemoryView"),
         "redis": Plugin("wattscope.live.redis.view:RedisView", "redis"),

@@ -26,7 +26,7 @@ from wattscope.stores import rollup_files, rollup_plan, span_rollups
 from wattscope.stores.duckdb_store import DuckdbStore
 from wattscope.stores.manifest import COPY_NAME, MANIFEST_NAME, load_manifest
 from wattscope.stores.rollup_plan import LEVELS
-from wattscope.stores.rollup_reader import empty_rollup
+from wattscope.stores.bucket_edges import empty_rollup
 from wattscope.stores.upkeep import late_buckets, retention, verify
 from wattscope.stores.upkeep.retention import RetentionRule
 

@@ -15,12 +15,19 @@ from wattscope.compute.rollups import (
     roll_up,
     select_buckets,
 )
-from wattscope.compute.runs import is_ordered, list_different
-from wattscope.compute.segments import SeriesRule
-from wattscope.core.errors import QueryError, StorageError
+from wattscope.compute.runs import list_different
+from wattscope.core.errors import StorageError
 from wattscope.core.reading import Batch, Int64Column, concat_batches, empty_batch
-from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR, local_day_edges
+from wattscope.core.time_grid import US_PER_HOUR
 from wattscope.ports import Rollup
+from wattscope.stores.bucket_edges import (
+    day_lengths,
+    edges_around,
+    empty_rollup,
+    find_edges,
+    finish_rollup,
+    known_rows,
+)
 from wattscope.stores.catalogue import Catalogue
 from wattscope.stores.checked_files import CheckedFiles
 from wattscope.stores.manifest import RollupPart
@@ -37,8 +44,6 @@ from wattscope.stores.row_cut import cut_to_range
 from wattscope.stores.row_reader import RowReader
 from wattscope.stores.snapshot import Snapshot
 
-MAX_BUCKETS = 2_000_000
-"""More buckets than this in one answer are refused."""
 MAX_TAKEN_IN = 200_000
 """Fewer buckets than this are taken into memory for SQL, where they may be already."""
 _NEAR_US = 26 * US_PER_HOUR
@@ -69,10 +74,10 @@ class RollupReader:
             QueryError: Unknown level, or too many buckets.
         """
         merged = []
-        for members, edges in self._edges_by_site(series, level, *range_us):
+        for members, edges in find_edges(self._catalogue, series, level, range_us):
             parts = self._read_until_sure(cursor, snapshot, members, level, edges)
             merged.append(merge_rollups(parts, edges, 1))
-        return _finish(concat_rollups([empty_rollup(), *merged]))
+        return finish_rollup(concat_rollups([empty_rollup(), *merged]))
 
     def _read_until_sure(
         self,
@@ -96,7 +101,7 @@ class RollupReader:
         """The plans of ``read``, one for each group of series with the same edges."""
         return tuple(
             self.plan(snapshot, members, level, edges)
-            for members, edges in self._edges_by_site(series, level, *range_us)
+            for members, edges in find_edges(self._catalogue, series, level, range_us)
         )
 
     def plan(
@@ -132,7 +137,9 @@ class RollupReader:
         known = self._files.damages
         direct: dict[str, RollupPart] = {}
         others, places = [empty_rollup()], [np.empty(0, np.int64)]
-        for members, edges in self._edges_by_site(tuple(series), level, *range_us, is_open=True):
+        for members, edges in find_edges(
+            self._catalogue, tuple(series), level, range_us, is_open=True
+        ):
             plan = self.plan(snapshot, members, level, edges)
             taken = self._find_direct(snapshot, plan)
             direct |= {step.part.note.file: step.part for step in taken}
@@ -226,7 +233,7 @@ class RollupReader:
         if is_sound and self._files.is_damaged(step.part.note):
             raise StorageError(f"{step.part.note.file} is damaged")
         if step.level == "1d":
-            length = _day_lengths(found.bucket_start_us, edges)
+            length = day_lengths(found.bucket_start_us, edges)
         else:
             length = np.full(len(found.series_id), LEVEL_US[step.level], np.int64)
         return replace(
@@ -302,50 +309,6 @@ class RollupReader:
                 break
         return found.take(np.argsort(found.series_id, kind="stable"))
 
-    def _edges_by_site(
-        self,
-        series: tuple[int, ...],
-        level: str,
-        start_us: int,
-        end_us: int,
-        *,
-        is_open: bool = False,
-    ) -> list[tuple[tuple[int, ...], Int64Column]]:
-        """Series in groups of equal bucket edges; ``is_open`` asks for the outer ones only."""
-        if level not in LEVELS:
-            raise QueryError(f"interval {level!r} is unknown; use one of {', '.join(LEVELS)}")
-        if level != "1d":
-            size = LEVEL_US[level]
-            first, last = -(-start_us // size), -(-end_us // size)
-            if is_open:
-                return [(series, np.array([first, last], np.int64) * size)]
-            if last - first > MAX_BUCKETS:
-                raise QueryError(
-                    f"{last - first} buckets of {level} are too many; ask for a coarser interval "
-                    "or a shorter span"
-                )
-            edges = np.arange(first, last + 1, dtype=np.int64) * size
-            return [(series, edges)] if len(edges) > 1 else []
-        found = []
-        for zone, members in self._catalogue.by_zone(series).items():
-            edges = local_day_edges(start_us, end_us, zone)
-            edges = edges[np.searchsorted(edges, start_us) :]
-            if len(edges) > 1:
-                found.append((tuple(members), edges))
-        return found
-
-
-def empty_rollup() -> Rollup:
-    """No buckets."""
-    return _NO_BUCKETS
-
-
-def known_rows(rows: Batch, rules: dict[int, SeriesRule]) -> Batch:
-    """Rows of known series: others were added after the catalogue was read, or are orphans."""
-    ids = list_different(rows.series_id)
-    unknown = [one for one in ids.tolist() if one not in rules]
-    return rows.take(~np.isin(rows.series_id, unknown)) if unknown else rows
-
 
 def _first_places(parts: Rollup, merged: Rollup, edges: Int64Column) -> Int64Column:
     """For each merged bucket the place of its first part with values, else its start [µs]."""
@@ -362,26 +325,3 @@ def _first_places(parts: Rollup, merged: Rollup, edges: Int64Column) -> Int64Col
     found = (at < len(used)) & (used[np.minimum(at, len(used) - 1)] == own if len(used) else False)
     places[found] = chosen.bucket_start_us[inside][order][first[at[found]]]
     return places
-
-
-def edges_around(starts: Int64Column, size_us: int) -> Int64Column:
-    """Edges of just those buckets of a grid that have parts, however far apart they lie."""
-    floors = np.unique(starts // size_us) * size_us
-    return np.unique(np.r_[floors, floors + size_us])
-
-
-def _day_lengths(starts: Int64Column, edges: Int64Column) -> Int64Column:
-    at = np.clip(np.searchsorted(edges, starts, side="right") - 1, 0, len(edges) - 2)
-    return edges[at + 1] - edges[at]
-
-
-def _finish(rollup: Rollup) -> Rollup:
-    """The merged buckets by series, then time; sums of shares may miss 0 or 1 by a rounding."""
-    ordered = rollup
-    if not is_ordered(rollup.series_id, rollup.bucket_start_us):
-        order = np.lexsort((rollup.bucket_start_us, rollup.series_id))
-        ordered = select_buckets(rollup, order)
-    return replace(ordered, coverage=np.clip(ordered.coverage, 0.0, 1.0))
-
-
-_NO_BUCKETS = roll_up(empty_batch(), empty_batch(), {}, US_PER_DAY)
