@@ -1,0 +1,70 @@
+"""A cluster of real processes over real servers; each is started, asked and ended by its id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.chaos.pour import write_profiles
+from tests.chaos.program import Program
+
+SETTINGS = """\
+[site]
+id = "grid"
+
+[broker]
+embedded = false
+
+[[sources]]
+name = "poured"
+url = "{mqtt}"
+client_id = "{prefix}"
+profiles = ["poured-panels", "poured-meters"]
+
+[storage]
+url = "{postgres}"
+
+[log]
+url = "{kafka}/{prefix}."
+partitions = 4
+
+[live]
+url = "{redis}"
+"""
+
+
+@dataclass
+class Cluster:
+    """Processes of one installation."""
+
+    folder: Path
+    mqtt: str
+    postgres: str
+    kafka: str
+    """``host:port`` of a broker."""
+    redis: str
+    prefix: str
+    """Of topics and clients, so that tests share servers."""
+    processes: dict[str, Program] = field(default_factory=dict)
+
+    def add(self, role: str, name: str) -> Program:
+        """Start one more process."""
+        folder = self.folder / f"{role}-{name}"
+        folder.mkdir()
+        write_profiles(folder)
+        settings = SETTINGS.format(
+            mqtt=self.mqtt,
+            postgres=self.postgres,
+            kafka=f"kafka://{self.kafka}",
+            redis=self.redis,
+            prefix=self.prefix,
+        )
+        process = Program(folder, settings, verb=("run", "--role", role, "--name", name))
+        self.processes[f"{role}-{name}"] = process
+        process.start()
+        return process
+
+    def end(self) -> None:
+        """End all of them, whatever became of them."""
+        for one in self.processes.values():
+            one.end()
