@@ -40,7 +40,7 @@ _WORDS: Final = MappingProxyType(
         KafkaError.INVALID_REPLICATION_FACTOR: (
             "has fewer brokers than the copies wanted; lower replication"
         ),
-        KafkaError._INVALID_ARG: "cannot be asked with these settings; correct them",
+        KafkaError._INVALID_ARG: "cannot be asked so; correct ca_file, certificate_file or key_file",
     }
 )
 
