@@ -1,4 +1,4 @@
-"""``live``: the shared live view in Redis, written by one process and read by another."""
+"""``live``: the live view in Redis, written through one view of it and read through another."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import struct
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -40,13 +41,16 @@ def run(*, quick: bool, say: Callable[[str], None]) -> tuple[list[Row], list[str
     """
     rows: list[Row] = []
     watch = CpuWatch({})
-    with tempfile.TemporaryDirectory(prefix="wattscope-bench-") as name, run_redis(Path(name)) as redis:
+    with (
+        tempfile.TemporaryDirectory(prefix="wattscope-bench-") as name,
+        run_redis(Path(name)) as redis,
+    ):
         for n_series, n_rounds in ((500, 400), (100_000, 20)):
             say(f"live view with {n_series:,} series")
             rows += _measure(redis, n_series, max(3, n_rounds // 10) if quick else n_rounds)
     foreign = watch.read_foreign_share()
     return rows, [
-        "one value a series in each update; writer, reader and Redis share the cores of this machine",
+        "one value a series in each update; writer and reader are in one process beside Redis",
         "values that can be read: from the beginning of an update to the reader's answer",
         f"other processes took {foreign:.0%} of the CPU time, Redis and reader included",
     ]
@@ -64,10 +68,7 @@ def _measure(redis: RedisServer, n_series: int, n_rounds: int) -> list[Row]:
     with RedisView(options) as writer:
         _require(writer.wait(_PATIENCE_S))
         cpu = CpuWatch({"redis": [redis.pid]})
-        updates_s = [
-            _time(lambda batch=_batch(series, at): writer.update(batch))  # type: ignore[misc]  # the default binds the loop's batch
-            for at in range(n_rounds)
-        ]
+        updates_s = [_time(partial(writer.update, _batch(series, at))) for at in range(n_rounds)]
         used_s = cpu.read_used_s()
         n_values = n_series * n_rounds
         rows = [
@@ -85,7 +86,9 @@ def _measure(redis: RedisServer, n_series: int, n_rounds: int) -> list[Row]:
                 _time_until_read(writer, reader, _batch(series, n_rounds + at))
                 for at in range(n_rounds)
             ]
-            rows.append(row("values that can be read, p50", 1e3 * statistics.median(delays_s), "ms"))
+            rows.append(
+                row("values that can be read, p50", 1e3 * statistics.median(delays_s), "ms")
+            )
             rows += [
                 row(f"latest_of {len(some):,}", 1e3 * _time_reads(reader, some), "ms")
                 for some in (_pick(n_series), series)
@@ -101,7 +104,7 @@ def _batch(series: Int32Column, at: int) -> Batch:
     """One value of each series."""
     n_series = len(series)
     instants = np.full(n_series, _START_US + at * _STEP_US, np.int64)
-    return Batch(series, instants, np.arange(n_series) + at / 8, np.zeros(n_series, np.uint8))
+    return Batch(series, instants, np.arange(n_series, dtype=np.float64) + at / 8, np.zeros(n_series, np.uint8))
 
 
 def _pick(n_series: int) -> Int32Column:
@@ -138,16 +141,18 @@ def _time_hash(redis: RedisServer, n_series: int, n_times: int = 20) -> float:
     """The same question where each series is a field of 16 bytes, asked and taken apart."""
     with Redis(port=redis.port) as client:
         key = f"hash-{n_series}"
-        client.hset(key, mapping={str(one): struct.pack(">qd", one, 1.0) for one in range(n_series)})
+        client.hset(
+            key, mapping={str(one): struct.pack(">qd", one, 1.0) for one in range(n_series)}
+        )
         fields = [str(one) for one in _pick(n_series).tolist()]
 
         def ask() -> None:
             found = client.hmget(key, fields)
-            _require(len(b"".join(found)) == 16 * len(fields))  # type: ignore[arg-type, union-attr]  # typed for both kinds of client
+            _require(len(b"".join(found)) == 16 * len(fields))
 
         return statistics.median(_time(ask) for _ in range(n_times))
 
 
-def _require(is_so: bool) -> None:
+def _require(is_so: bool) -> None:  # noqa: FBT001  # like assert
     if not is_so:
         raise WrongAnswerError("the live view does not have what was written")

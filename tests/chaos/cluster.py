@@ -23,6 +23,7 @@ profiles = ["poured-panels", "poured-meters"]
 
 [storage]
 url = "{postgres}"
+{password}
 
 [log]
 url = "{kafka}/{prefix}."
@@ -45,16 +46,19 @@ class Cluster:
     redis: str
     prefix: str
     """Of topics and clients, so that tests share servers."""
+    password_file: Path | None = None
+    """Of PostgreSQL."""
     processes: dict[str, Program] = field(default_factory=dict)
 
-    def add(self, role: str, name: str) -> Program:
-        """Start one more process."""
+    def add(self, role: str, name: str, mqtt: str | None = None) -> Program:
+        """Start one more process; ``mqtt`` is where it finds the broker, if elsewhere."""
         folder = self.folder / f"{role}-{name}"
         folder.mkdir()
         write_profiles(folder)
         settings = SETTINGS.format(
-            mqtt=self.mqtt,
+            mqtt=mqtt or self.mqtt,
             postgres=self.postgres,
+            password=f'password_file = "{self.password_file}"' if self.password_file else "",
             kafka=f"kafka://{self.kafka}",
             redis=self.redis,
             prefix=self.prefix,

@@ -29,7 +29,7 @@ def read_instants(view: RedisView) -> list[int]:
     instants, values = view.latest_of(np.arange(N_SERIES, dtype=np.int32))
     known = instants > 0
     assert (values[known] == (np.arange(N_SERIES) + instants)[known]).all()
-    return instants.tolist()
+    return [int(one) for one in instants]
 
 
 @pytest.fixture
@@ -89,9 +89,7 @@ def test_without_healing_what_was_missed_would_be_lost(
 ) -> None:
     """The test above can fail: it does when nothing is put in after Redis is back."""
     monkeypatch.setattr(RedisView, "_fill", lambda _: True)
-    monkeypatch.setattr(
-        "wattscope.live.redis.mirror.Mirror.list_newer", lambda *_: build_batch([])
-    )
+    monkeypatch.setattr("wattscope.live.redis.mirror.Mirror.list_newer", lambda *_: build_batch([]))
     with shared.open(is_following=False) as writer:
         assert writer.wait(10)
         writer.update(rows_at(1))

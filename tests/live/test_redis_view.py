@@ -149,9 +149,7 @@ def test_databases_of_one_server_do_not_hear_each_other(redis_server: RedisServe
         assert same.latest(2) is None
 
 
-def test_messages_of_other_programs_are_ignored(
-    views: list[RedisView], shared: Installation
-) -> None:
+def test_messages_of_other_programs_are_ignored(views: list[RedisView]) -> None:
     stranger = views[0]._link
     for content in (b"", b"hello", b"\xff" * 82, b"\x00" * 81):
         stranger._client.publish(stranger.names.changes, content)

@@ -6,7 +6,7 @@
     <prefix>:live:1:pages        set: the numbers of all pages
     <prefix>:live:1:filled       string: the run id of the server whose pages are known to be whole
     <prefix>:live:1:versions     hash: topic to the number of times that it was announced
-    <prefix>:live:1:changes:<db> channel: number of a page u4, then slot u2 and record of each change
+    <prefix>:live:1:changes:<db> channel: number of a page u4, then slot u2, record of each change
     <prefix>:live:1:news:<db>    channel: "<version> <topic>"
 
     record   76 bytes, everything big-endian
@@ -152,8 +152,10 @@ def pack_minutes(series: Int32Column, sums: MinuteSums) -> list[Call]:
 
 def _cut(series: Int32Column, rows: npt.NDArray[np.void]) -> Iterator[Call]:
     """Rows by page, and no more than ``MAX_ROWS`` a call."""
+    if not len(rows):
+        return
     page = series // PAGE_SERIES
-    starts = np.flatnonzero(np.r_[True, page[1:] != page[:-1]][: len(page)]).tolist()
+    starts = np.flatnonzero(np.r_[True, page[1:] != page[:-1]]).tolist()
     for start, end in zip(starts, [*starts[1:], len(page)], strict=True):
         for first in range(start, end, MAX_ROWS):
             yield Call(int(page[start]), rows[first : min(end, first + MAX_ROWS)].tobytes())

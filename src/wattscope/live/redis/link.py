@@ -79,7 +79,10 @@ class RedisLink:
         names = self.names
         self._run(
             self._update,
-            [((names.page(page), names.pages), (page, names.changes, rows)) for page, rows in calls],
+            [
+                ((names.page(page), names.pages), (page, names.changes, rows))
+                for page, rows in calls
+            ],
         )
 
     def put_minutes(self, calls: Sequence[Call]) -> None:
@@ -199,6 +202,8 @@ class RedisLink:
     def _run_known(
         self, script: _Script, calls: Sequence[tuple[tuple[str, ...], tuple[Any, ...]]]
     ) -> list[Any]:
+        if not calls:
+            return []
         if not script.digest:
             raise NoScriptError
         pipeline = self._client.pipeline(transaction=False)

@@ -46,9 +46,11 @@ class RedisViewOptions:
             faults.append(f"ca_file {self.ca_file} is not there; name a PEM file")
         if not self.prefix:
             faults.append("prefix is empty; write a word, such as wattscope")
-        for name in ("timeout_s", "heartbeat_s"):
-            if not getattr(self, name) > 0:
-                faults.append(f"{name} must be more than 0 seconds")
+        faults += [
+            f"{name} must be more than 0 seconds"
+            for name in ("timeout_s", "heartbeat_s")
+            if not getattr(self, name) > 0
+        ]
         if faults:
             raise SettingsError(faults)
 
