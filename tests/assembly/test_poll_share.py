@@ -167,9 +167,7 @@ async def test_two_sources_never_read_one_gateway_and_one_follows_the_other(post
     takers = [Taker() for _ in range(4)]
     async with contextlib.AsyncExitStack() as stack:
         ports = [await stack.enter_async_context(run_server(one.serve)) for one in takers]
-        whole = Fleet(
-            tuple(meter(f"m{at}", "127.0.0.1", port) for at, port in enumerate(ports))
-        )
+        whole = Fleet(tuple(meter(f"m{at}", "127.0.0.1", port) for at, port in enumerate(ports)))
         options = stack.enter_context(fresh_options(postgres))
         sources = []
         for name in "ab":
@@ -184,7 +182,9 @@ async def test_two_sources_never_read_one_gateway_and_one_follows_the_other(post
                 now_us=lambda: time.time_ns() // 1000,
                 draw=lambda: 0.5,
             )
-            following = await stack.enter_async_context(contextlib.aclosing(_follow(shared, source)))
+            following = await stack.enter_async_context(
+                contextlib.aclosing(_follow(shared, source))
+            )
             await anext(following)
             sources.append((source, shared))
         await until(lambda: [len(one.gateways) for one, _ in sources] == [2, 2])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.chaos.pour import write_profiles
-from tests.chaos.program import Program
+from tests.chaos.program import ROOT, RUN_PROGRAM, Program
 
 SETTINGS = """\
 [site]
@@ -50,8 +50,17 @@ class Cluster:
     """Of PostgreSQL."""
     processes: dict[str, Program] = field(default_factory=dict)
 
-    def add(self, role: str, name: str, mqtt: str | None = None) -> Program:
-        """Start one more process; ``mqtt`` is where it finds the broker, if elsewhere."""
+    def add(
+        self, role: str, name: str, mqtt: str | None = None, mutation: str | None = None
+    ) -> Program:
+        """Start one more process.
+
+        Args:
+            role: As ``--role``.
+            name: As ``--name``.
+            mqtt: Where it finds the broker, if elsewhere.
+            mutation: Of ``mutant.py``.
+        """
         folder = self.folder / f"{role}-{name}"
         folder.mkdir()
         write_profiles(folder)
@@ -63,7 +72,9 @@ class Cluster:
             redis=self.redis,
             prefix=self.prefix,
         )
-        process = Program(folder, settings, verb=("run", "--role", role, "--name", name))
+        mutant = str(ROOT / "tests" / "chaos" / "mutant.py")
+        launcher = (mutant, mutation) if mutation else RUN_PROGRAM
+        process = Program(folder, settings, launcher, ("run", "--role", role, "--name", name))
         self.processes[f"{role}-{name}"] = process
         process.start()
         return process

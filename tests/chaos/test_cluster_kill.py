@@ -99,10 +99,10 @@ def stage(
         yield Stage(cluster, proxies, ledgers, own_mosquitto, own_kafka, own_postgres, own_redis)
 
 
-def start_all(stage: Stage) -> None:
+def start_all(stage: Stage, mutation: str | None = None) -> None:
     for name, proxy in zip("ab", stage.proxies, strict=True):
         stage.cluster.add("ingest", name, f"mqtt://127.0.0.1:{proxy.port}")
-        stage.cluster.add("store", name)
+        stage.cluster.add("store", name, mutation=mutation)
     stage.cluster.add("api", "a")
     for one in stage.cluster.processes.values():
         wait_until(one.is_ready, "ready", 180)
@@ -171,6 +171,21 @@ def read_stored(url: str) -> tuple[list[int], int]:
     return [int(value) for (value,) in numbers], int(doubled[0])
 
 
+def settle(stage: Stage) -> None:
+    """Return when everything that was acknowledged is stored or lost, and all processes ended."""
+    for one in stage.cluster.processes.values():
+        wait_until(one.is_ready, "ready again", 300)
+    wait_until(
+        lambda: all(time.monotonic() - one.last_ack_s > 3 for one in stage.proxies),
+        "nothing comes any more",
+        300,
+    )
+    stores = [stage.cluster.processes[f"store-{name}"] for name in "ab"]
+    wait_until(lambda: sum(map(total_lag, stores)) == 0, "no lag", 300)
+    for one in stage.cluster.processes.values():
+        one.stop()
+
+
 @pytest.mark.parametrize(
     "storm",
     [pytest.param(QUICK, id="quick"), pytest.param(LONG, id="long", marks=pytest.mark.long)],
@@ -188,20 +203,27 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_doubled(stage: Stage, storm
             blow()
     finally:
         pourer.stop()
-    for one in stage.cluster.processes.values():
-        wait_until(one.is_ready, "ready again", 300)
-    wait_until(
-        lambda: all(time.monotonic() - one.last_ack_s > 3 for one in stage.proxies),
-        "nothing comes any more",
-        300,
-    )
-    stores = [stage.cluster.processes[f"store-{name}"] for name in "ab"]
-    wait_until(lambda: sum(map(total_lag, stores)) == 0, "no lag", 300)
-    for one in stage.cluster.processes.values():
-        one.stop()
+    settle(stage)
     acked = set().union(*map(read_ledger, stage.ledgers))
     stored, n_doubled = read_stored(stage.postgres.url)
     assert acked
     assert sorted(acked - set(stored)) == []
     assert len(stored) == len(set(stored))
     assert n_doubled == 0
+
+
+def test_committing_before_storing_is_noticed_as_loss(stage: Stage) -> None:
+    start_all(stage, "early_commit")
+    pourer = Pourer(stage.mqtt.port, rate_per_s=300, bare=False)
+    pourer.start()
+    try:
+        for name in "abab":
+            n_before = len(stage.acked)
+            wait_until(lambda n=n_before: len(stage.acked) > n + 100, "messages come", 300)  # type: ignore[misc]  # the default binds the loop's number
+            kill(stage, f"store-{name}")
+            wait_until(stage.cluster.processes[f"store-{name}"].is_ready, "ready", 180)
+    finally:
+        pourer.stop()
+    settle(stage)
+    stored, _ = read_stored(stage.postgres.url)
+    assert stage.acked - set(stored)
