@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, closing
 
 import pytest
@@ -167,9 +167,7 @@ async def test_two_sources_never_read_one_gateway_and_one_follows_the_other(post
     takers = [Taker() for _ in range(4)]
     async with contextlib.AsyncExitStack() as stack:
         ports = [await stack.enter_async_context(run_server(one.serve)) for one in takers]
-        whole = Fleet(
-            tuple(meter(f"m{at}", "127.0.0.1", port) for at, port in enumerate(ports))
-        )
+        whole = Fleet(tuple(meter(f"m{at}", "127.0.0.1", port) for at, port in enumerate(ports)))
         options = stack.enter_context(fresh_options(postgres))
         sources = []
         for name in "ab":
@@ -184,7 +182,9 @@ async def test_two_sources_never_read_one_gateway_and_one_follows_the_other(post
                 now_us=lambda: time.time_ns() // 1000,
                 draw=lambda: 0.5,
             )
-            following = await stack.enter_async_context(contextlib.aclosing(_follow(shared, source)))
+            following = await stack.enter_async_context(
+                contextlib.aclosing(_follow(shared, source))
+            )
             await anext(following)
             sources.append((source, shared))
         await until(lambda: [len(one.gateways) for one, _ in sources] == [2, 2])
@@ -201,7 +201,7 @@ async def test_two_sources_never_read_one_gateway_and_one_follows_the_other(post
         assert [one.n_together for one in takers] == [1, 1, 1, 1]
 
 
-async def _follow(shared: SharedFleet, source: ModbusSource) -> AsyncIterator[None]:
+async def _follow(shared: SharedFleet, source: ModbusSource) -> AsyncGenerator[None]:
     """Runs both until it is closed."""
 
     async def receive() -> None:

@@ -4,6 +4,8 @@ After each round it prints what it holds, each with the instant until which it d
 order when its input ends.
 """
 
+# ruff: noqa: T201 - it tells its parent
+
 from __future__ import annotations
 
 import json

@@ -187,9 +187,7 @@ def test_kinds_do_not_know_each_other(database: PostgresDatabase) -> None:
 
 @pytest.mark.integration
 @pytest.mark.parametrize("seed", range(4))
-def test_no_two_ever_hold_one_name_whatever_happens(
-    database: PostgresDatabase, seed: int
-) -> None:
+def test_no_two_ever_hold_one_name_whatever_happens(database: PostgresDatabase, seed: int) -> None:
     """Processes come, die without a word, sleep through rounds, and have clocks that differ."""
     chance = random.Random(seed)
     clocks: list[Clock] = []

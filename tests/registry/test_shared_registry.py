@@ -127,8 +127,7 @@ def test_series_that_killed_processes_were_given_are_there(options: PostgresOpti
     told: list[tuple[str, str, int]] = []
     for worker in workers:
         assert worker.stdout is not None
-        for _ in range(20):
-            told.append(tuple(json.loads(worker.stdout.readline())))
+        told += [tuple(json.loads(worker.stdout.readline())) for _ in range(20)]
         worker.kill()
         rest = worker.stdout.read().splitlines(keepends=True)
         told += [tuple(json.loads(line)) for line in rest if line.endswith("\n")]
@@ -402,7 +401,7 @@ def test_user_without_rights_is_told_what_to_give(
         admin.execute("CREATE ROLE guest LOGIN PASSWORD 'guest'")
         try:
             url = own.url.replace("postgres@", "guest:guest@")
-            with pytest.raises(StorageError, match="permission denied.*give its user the right"):
+            with pytest.raises(StorageError, match=r"permission denied.*give its user the right"):
                 PostgresDatabase(replace(own_options, url=url, password_file=None))
         finally:
             admin.execute("DROP ROLE guest")
