@@ -94,6 +94,13 @@ def let_go(workers: list[subprocess.Popen[str]]) -> None:
         worker.stdin.flush()
 
 
+def end_worker(worker: subprocess.Popen[str]) -> None:
+    for stream in (worker.stdin, worker.stdout):
+        assert stream is not None
+        stream.close()
+    worker.wait(30)
+
+
 # ── ids ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -131,7 +138,7 @@ def test_series_that_killed_processes_were_given_are_there(options: PostgresOpti
         worker.kill()
         rest = worker.stdout.read().splitlines(keepends=True)
         told += [tuple(json.loads(line)) for line in rest if line.endswith("\n")]
-        worker.wait(30)
+        end_worker(worker)
     assert len(told) >= 40
     assert len({number for *_, number in told}) == len(told)
     with closing(PostgresDatabase(options)) as database:
@@ -278,6 +285,8 @@ def test_server_killed_while_processes_ask_loses_no_id(
             worker.wait(60)
         for listener in listeners:
             listener.join(60)
+        for worker in workers:
+            end_worker(worker)
     own.start()
     with closing(PostgresDatabase(own_options)) as database:
         registry = SqlRegistry(database)
