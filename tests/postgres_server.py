@@ -93,7 +93,15 @@ def run_own_postgres() -> Iterator[PostgresServer]:
     if user:
         shutil.chown(folder, user)
         shutil.chown(server.password_file, user)
-    initdb = [POSTGRES_BIN / "initdb", "-D", folder / "database", "-U", "postgres", "-E", "UTF8"]
+    initdb: list[str | Path] = [
+        POSTGRES_BIN / "initdb",
+        "-D",
+        folder / "database",
+        "-U",
+        "postgres",
+        "-E",
+        "UTF8",
+    ]
     try:
         subprocess.run(
             [*initdb, "-A", "scram-sha-256", f"--pwfile={server.password_file}"],

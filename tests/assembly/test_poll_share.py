@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, closing
 
 import pytest
@@ -201,7 +201,7 @@ async def test_two_sources_never_read_one_gateway_and_one_follows_the_other(post
         assert [one.n_together for one in takers] == [1, 1, 1, 1]
 
 
-async def _follow(shared: SharedFleet, source: ModbusSource) -> AsyncIterator[None]:
+async def _follow(shared: SharedFleet, source: ModbusSource) -> AsyncGenerator[None]:
     """Runs both until it is closed."""
 
     async def receive() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from sqlalchemy import delete, event
 
 from tests.registry.registries import KINDS, run_place
-from wattscope.core.errors import UnknownNameError
+from wattscope.core.errors import StorageFullError, UnknownNameError
 from wattscope.core.topology import Device, DeviceKind, Sampling, Site
 from wattscope.registry.database import Database
 from wattscope.registry.postgres_database import PostgresDatabase
@@ -32,6 +33,33 @@ METER = Device(
     is_production=True,
     is_direction_swapped=True,
 )
+
+
+REFUSAL = """
+CREATE FUNCTION "{0}".refuse() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'disk full' USING ERRCODE = 'disk_full'; END $$;
+CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON "{0}".names_state
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION "{0}".refuse();
+"""
+"""Lets a server accept all statements of a change, and fail when it is to commit."""
+
+
+@contextmanager
+def refuse_commits(database: Database | PostgresDatabase) -> Iterator[None]:
+    if isinstance(database, PostgresDatabase):
+        with database.begin() as connection:
+            connection.exec_driver_sql(REFUSAL.format(database.schema))
+        yield
+        with database.begin() as connection:
+            connection.exec_driver_sql(f'DROP FUNCTION "{database.schema}".refuse CASCADE')
+        return
+
+    def refuse(_connection: object) -> None:
+        raise OSError("disk full")
+
+    event.listen(database._engine, "commit", refuse)
+    yield
+    event.remove(database._engine, "commit", refuse)
 
 
 @pytest.fixture(params=KINDS)
@@ -115,18 +143,14 @@ def test_id_is_committed_before_it_is_returned(reopen: Opener) -> None:
     registry.put_site(HOME)
     registry.put_device(METER)
 
-    def refuse(_connection: object) -> None:
-        raise OSError("disk full")
-
-    event.listen(database._engine, "commit", refuse)
-    for put in (
-        lambda: registry.ensure_series("meter", "voltage_v"),
-        lambda: registry.put_site(replace(HOME, id="new")),
-        lambda: registry.put_device(replace(METER, id="new")),
-    ):
-        with pytest.raises(OSError, match="disk full"):
-            put()
-    event.remove(database._engine, "commit", refuse)
+    with refuse_commits(database):
+        for put in (
+            lambda: registry.ensure_series("meter", "voltage_v"),
+            lambda: registry.put_site(replace(HOME, id="new")),
+            lambda: registry.put_device(replace(METER, id="new")),
+        ):
+            with pytest.raises((OSError, StorageFullError), match="disk full"):
+                put()
     assert registry.find_series("meter", "voltage_v") is None
     assert registry.list_sites() == [HOME]
     assert registry.list_devices() == [METER]

@@ -4,6 +4,8 @@ It says ``ready``, waits for a line, then prints the id of each message that it 
 nothing is due any more, or dies without a word while it sends its ``dies_at``-th.
 """
 
+# ruff: noqa: T201 - it tells its parent
+
 from __future__ import annotations
 
 import json

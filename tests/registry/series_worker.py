@@ -3,6 +3,8 @@
 It opens the registry, says ``ready``, waits for a line, then prints each id as it gets it.
 """
 
+# ruff: noqa: T201 - it tells its parent
+
 from __future__ import annotations
 
 import json

@@ -4,6 +4,8 @@ After each round it prints what it holds, each with the instant until which it d
 order when its input ends.
 """
 
+# ruff: noqa: T201 - it tells its parent
+
 from __future__ import annotations
 
 import json
@@ -37,6 +39,7 @@ def main(url: str, schema: str, holder: str, lease_s: float, names: list[str]) -
         held = {name: end_s for name, end_s in leases._until_s.items() if now_s < end_s}
         print(json.dumps({"at_s": now_s, "held": held}), flush=True)
         is_ended.wait(options.round_s)
+    print(json.dumps({"at_s": steady_s(), "held": {}}), flush=True)
     leases.close()
     database.close()
 

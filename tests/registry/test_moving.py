@@ -192,9 +192,7 @@ def test_copy_that_was_cut_short_goes_on(
     assert describe(target) == describe(source)
 
 
-def test_target_with_other_series_is_refused_and_stays_as_it_is(
-    file: Place, server: Place
-) -> None:
+def test_target_with_other_series_is_refused_and_stays_as_it_is(file: Place, server: Place) -> None:
     source, target = file.open(), server.open()
     fill(source, n_items=1)
     theirs = SqlRegistry(target)
@@ -219,7 +217,7 @@ def test_target_with_items_of_others_is_refused(file: Place, server: Place) -> N
     source, target = file.open(), server.open()
     fill(source, n_items=1)
     open_shelf(target).put([ITEM], 4711)
-    with pytest.raises(StorageError, match="quarantine of registry postgresql.*is not that of"):
+    with pytest.raises(StorageError, match=r"quarantine of registry postgresql.*is not that of"):
         copy_registry(source, target)
 
 

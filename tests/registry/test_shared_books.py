@@ -1,4 +1,4 @@
-"""Alerts, messages and incidents of processes that share a registry: nothing twice, nothing lost."""
+"""Alerts, messages and incidents of processes that share a registry: none twice, none lost."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -183,7 +184,7 @@ def test_rules_that_are_made_at_once_are_all_kept(
         books = [AlertBook(database), AlertBook(other)]
         run_at_once(
             *(
-                lambda book=book, n=n: book.put_rule(replace(RULE, name=f"rule {n}"))  # type: ignore[misc]  # the defaults bind the loop's names
+                lambda book=book, n=n: book.put_rule(replace(RULE, name=f"rule {n}"))
                 for n, book in enumerate(books * 5)
             )
         )
@@ -195,10 +196,10 @@ def test_rules_that_are_made_at_once_are_all_kept(
 def test_states_saved_at_once_are_those_of_one_of_them(
     options: PostgresOptions, database: PostgresDatabase
 ) -> None:
-    states = {rule: {"places": []} for rule in range(20)}
+    states: dict[int, dict[str, Any]] = {rule: {"places": []} for rule in range(20)}
     with closing(PostgresDatabase(options)) as other:
         books = [AlertBook(database), AlertBook(other)]
-        run_at_once(*(lambda book=book: book.save_states(states) for book in books * 4))  # type: ignore[misc]  # the default binds the loop's name
+        run_at_once(*(lambda book=book: book.save_states(states) for book in books * 4))
     assert books[0].load_states() == states
 
 

@@ -94,6 +94,13 @@ def let_go(workers: list[subprocess.Popen[str]]) -> None:
         worker.stdin.flush()
 
 
+def end_worker(worker: subprocess.Popen[str]) -> None:
+    for stream in (worker.stdin, worker.stdout):
+        assert stream is not None
+        stream.close()
+    worker.wait(30)
+
+
 # ── ids ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -127,12 +134,11 @@ def test_series_that_killed_processes_were_given_are_there(options: PostgresOpti
     told: list[tuple[str, str, int]] = []
     for worker in workers:
         assert worker.stdout is not None
-        for _ in range(20):
-            told.append(tuple(json.loads(worker.stdout.readline())))
+        told += [tuple(json.loads(worker.stdout.readline())) for _ in range(20)]
         worker.kill()
         rest = worker.stdout.read().splitlines(keepends=True)
         told += [tuple(json.loads(line)) for line in rest if line.endswith("\n")]
-        worker.wait(30)
+        end_worker(worker)
     assert len(told) >= 40
     assert len({number for *_, number in told}) == len(told)
     with closing(PostgresDatabase(options)) as database:
@@ -279,6 +285,8 @@ def test_server_killed_while_processes_ask_loses_no_id(
             worker.wait(60)
         for listener in listeners:
             listener.join(60)
+        for worker in workers:
+            end_worker(worker)
     own.start()
     with closing(PostgresDatabase(own_options)) as database:
         registry = SqlRegistry(database)
@@ -402,7 +410,7 @@ def test_user_without_rights_is_told_what_to_give(
         admin.execute("CREATE ROLE guest LOGIN PASSWORD 'guest'")
         try:
             url = own.url.replace("postgres@", "guest:guest@")
-            with pytest.raises(StorageError, match="permission denied.*give its user the right"):
+            with pytest.raises(StorageError, match=r"permission denied.*give its user the right"):
                 PostgresDatabase(replace(own_options, url=url, password_file=None))
         finally:
             admin.execute("DROP ROLE guest")

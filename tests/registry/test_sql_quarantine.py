@@ -72,9 +72,7 @@ def test_long_texts_are_cut_to_their_columns(shelf: Shelf) -> None:
     assert (len(found.item.topic), len(found.item.detail), len(found.item.source)) == (512, 512, 64)
 
 
-def test_items_beyond_the_age_are_dropped(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_items_beyond_the_age_are_dropped(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     set_limit(monkeypatch, "_PRUNE_EVERY", 2)
     shelf.put([ITEM], 1)
     shelf.put([replace(ITEM, received_at_us=NOW + 31 * US_PER_DAY)], 2)

@@ -40,9 +40,7 @@ class Shelf(Protocol):
     def write_rows(self, rows: Sequence[ShelfRow]) -> None: ...
 
 
-def open_database(
-    where: Path | PostgresOptions, *, is_read_only: bool = False
-) -> RegistryDatabase:
+def open_database(where: Path | PostgresOptions, *, is_read_only: bool = False) -> RegistryDatabase:
     """Open or make a registry.
 
     Args:

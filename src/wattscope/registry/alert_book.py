@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from wattscope.core.alerting import Alert, AlertRule, AlertState, Delivery
 from wattscope.core.errors import UnknownNameError
@@ -213,6 +213,7 @@ def _named_row(rule: AlertRule) -> Row:
 
 def _find_told(connection: Connection, alert: Alert) -> Alert | None:
     """The alert as another process has written it, if it has come to the same state already."""
+    same: tuple[ColumnElement[bool], ...]
     if alert.id:
         same = (alerts.c.id == alert.id, alerts.c.state == alert.state.value)
     else:

@@ -15,9 +15,9 @@ from sqlalchemy import Connection, Table, cast, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from wattscope.core.errors import StorageError
+from wattscope.registry.access import open_shelf
 from wattscope.registry.database_port import NOTHING_SEEN, RegistryDatabase
 from wattscope.registry.names import Names, RowChange
-from wattscope.registry.access import open_shelf
 from wattscope.registry.schema import (
     alert_deliveries,
     alert_rules,

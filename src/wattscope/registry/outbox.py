@@ -116,7 +116,8 @@ class SqlOutbox:
             connection.execute(
                 update(alert_deliveries)
                 .where(
-                    alert_deliveries.c.id == delivery.notice.id, *(() if has_arrived else (is_mine,))
+                    alert_deliveries.c.id == delivery.notice.id,
+                    *(() if has_arrived else (is_mine,)),
                 )
                 .values(
                     state=delivery.state.value,

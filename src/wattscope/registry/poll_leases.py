@@ -26,7 +26,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, text, update
 from sqlalchemy.dialects import postgresql
 
 from wattscope.core.errors import SettingsError
@@ -63,7 +63,8 @@ class LeaseOptions:
             faults.append("leases: margin_s must be more than 0")
         if not self.lease_s >= 2 * self.margin_s:
             faults.append(
-                "leases: lease_s must be at least twice margin_s, or leases end before they are kept"
+                "leases: lease_s must be at least twice margin_s, or leases end before they can be "
+                "kept"
             )
         if faults:
             raise SettingsError(faults)
@@ -163,9 +164,9 @@ class PollLeases:
             with self._database.begin_alone(self._book) as connection:
                 # Whoever is frozen from here on keeps the others waiting for a round at most.
                 pause_ms = str(round(self._options.round_s * 1000))
-                connection.execute(
-                    select(func.set_config("idle_in_transaction_session_timeout", pause_ms, True))
-                )
+                setting = "idle_in_transaction_session_timeout"
+                # The last argument: for this transaction only.
+                connection.execute(select(func.set_config(setting, pause_ms, text("true"))))
                 n_members = self._join(connection)
                 kept, surplus = self._divide(connection, sorted(set(names)), n_members)
             options = self._options

@@ -38,6 +38,7 @@ from wattscope.registry.postgres_schema import (
     read_version,
 )
 
+
 class PostgresDatabase:
     """Tables of the registry in a schema of a PostgreSQL database; for many threads."""
 
@@ -53,7 +54,8 @@ class PostgresDatabase:
                 one and may only be read.
             SettingsError: psycopg is not installed.
         """
-        self._schema = options.schema
+        self.schema = options.schema
+        """Where its tables are."""
         self._is_read_only = is_read_only
         self._url = read_url(options.url)
         self._secret = self._url.password
@@ -102,7 +104,7 @@ class PostgresDatabase:
     def begin_alone(self, book: str) -> Iterator[Connection]:
         """``begin``, while no process is in ``begin_alone`` of the same book."""
         with self.begin() as connection:
-            lock_book(connection, self._schema, book)
+            lock_book(connection, self.schema, book)
             yield connection
 
     def read_news(self, since: int) -> NamesNews | None:
@@ -147,7 +149,7 @@ class PostgresDatabase:
 
     def _prepare(self) -> None:
         with self.begin() as connection:
-            found = read_version(connection, self._schema, self.where)
+            found = read_version(connection, self.schema, self.where)
         if found == POSTGRES_VERSION:
             return
         if self._is_read_only:
@@ -157,7 +159,7 @@ class PostgresDatabase:
                 "them and brings them up to date"
             )
         with self.begin() as connection:
-            prepare_tables(connection, self._schema, self.where)
+            prepare_tables(connection, self.schema, self.where)
 
     def _find_password(self, file: Path) -> str:
         self._secret = read_password(file)

@@ -62,7 +62,7 @@ class PostgresOptions:
         Raises:
             SettingsError: All faults at once.
         """
-        faults = []
+        faults: list[str] = []
         try:
             read_url(self.url)
         except SettingsError as fault:
@@ -188,14 +188,18 @@ def explain_postgres(what: str, fault: SQLAlchemyError, secret: str | None = Non
     """
     if isinstance(fault, PoolTimeoutError):
         return TransientError(f"{what}: all its connections are busy; ask again")
-    if not isinstance(fault, DBAPIError):
-        return fault
+    return _explain_server(what, fault, secret) if isinstance(fault, DBAPIError) else fault
+
+
+def _explain_server(what: str, fault: DBAPIError, secret: str | None) -> Exception:
     words = word_fault(fault, secret)
     state = getattr(fault.orig, "sqlstate", None) or ""
     if state == DISK_FULL:
         return StorageFullError(f"{what}: no room on its disk ({words}); free some")
     if state == NO_RIGHT:
-        return StorageError(f"{what}: {words}; give its user the right to read and alter its tables")
+        return StorageError(
+            f"{what}: {words}; give its user the right to read and alter its tables"
+        )
     if state.startswith(_TRY_AGAIN):
         return TransientError(f"{what} refuses now: {words}")
     if fault.connection_invalidated or (

@@ -145,7 +145,9 @@ def _refuse_taken(connection: Connection, rows: Sequence[Row]) -> None:
 def _put_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     keys = [column.name for column in table.primary_key.columns]
     statement = postgresql.insert(table)
-    others = {one.name: statement.excluded[one.name] for one in table.columns if one.name not in keys}
+    others = {
+        one.name: statement.excluded[one.name] for one in table.columns if one.name not in keys
+    }
     connection.execute(
         statement.on_conflict_do_update(index_elements=keys, set_=others),
         [_typed(table, row) for row in rows],
@@ -164,7 +166,5 @@ def _read_state(connection: Connection) -> tuple[int, int]:
         select(func.max(names_state.c.serial), func.max(names_state.c.last_series))
     ).one()
     if serial is None:
-        raise StorageError(
-            "the registry has lost its table names_state; restore it from a backup"
-        )
+        raise StorageError("the registry has lost its table names_state; restore it from a backup")
     return int(serial), int(last_series)

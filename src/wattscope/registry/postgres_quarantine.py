@@ -21,6 +21,7 @@ from wattscope.registry.sql_quarantine import (
     MAX_BYTES,
     ShelfKey,
     ShelvedItem,
+    clean_text,
     make_key,
 )
 
@@ -49,7 +50,9 @@ class PostgresQuarantine:
         """
         if not items:
             return
-        rows = [_make_row(make_key(item, offset, at, origin), item) for at, item in enumerate(items)]
+        rows = [
+            _make_row(make_key(item, offset, at, origin), item) for at, item in enumerate(items)
+        ]
         with self._database.begin() as connection:
             connection.execute(postgresql.insert(quarantine).on_conflict_do_nothing(), rows)
         with self._lock:
@@ -154,8 +157,8 @@ def _make_row(key: str, item: Quarantined) -> dict[str, Any]:
 
 
 def _clean(words: str, longest: int) -> str:
-    """What devices say may hold what no text of PostgreSQL may: zero bytes, halves of letters."""
-    return words[:longest].replace("\0", "\ufffd").encode(errors="replace").decode()
+    """Zero bytes are no part of a text in PostgreSQL."""
+    return clean_text(words[:longest].replace("\0", "\ufffd"))
 
 
 def _open_row(row: RowMapping) -> ShelvedItem:

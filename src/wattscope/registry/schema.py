@@ -33,6 +33,7 @@ FIRST_MARKED_VERSION = 3
 """From this version on a database has a mark of its names, notes its version twice, and has a
 copy of its names beside it."""
 
+
 def _text(longest: int) -> String:
     """A text; PostgreSQL would refuse a longer one, which no device shall bring about."""
     return String(longest).with_variant(Text(), "postgresql")

@@ -187,21 +187,28 @@ class SqlQuarantine:
 def make_key(item: Quarantined, offset: int, index: int, origin: str = "") -> str:
     """The same for the same item of the same record, different for all others."""
     of = f"{origin}/" if origin else ""
-    digest = hashlib.sha256(f"{of}{offset}:{index}:{item.code}:{item.topic}:".encode(errors="replace"))
+    digest = hashlib.sha256(
+        f"{of}{offset}:{index}:{item.code}:{item.topic}:".encode(errors="replace")
+    )
     digest.update(item.payload)
     return digest.hexdigest()
+
+
+def clean_text(words: str) -> str:
+    """What devices say may hold halves of letters, which no database takes for text."""
+    return words.encode(errors="replace").decode()
 
 
 def _make_row(number: int, key: str, item: Quarantined) -> ShelfRow:
     row = {
         "id": number,
         "key": key,
-        "source": item.source[:64],
-        "topic": item.topic[:512],
+        "source": clean_text(item.source[:64]),
+        "topic": clean_text(item.topic[:512]),
         "payload": item.payload,
         "received_at_us": item.received_at_us,
         "code": item.code,
-        "detail": item.detail[:512],
+        "detail": clean_text(item.detail[:512]),
         "replayed_at_us": None,
         "replayed_crc": None,
     }
