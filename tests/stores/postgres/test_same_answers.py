@@ -42,13 +42,13 @@ STARTS = (
     "2024-06-01T00:00:00+00:00",
 )
 VIEW_SQL = (
-    "SELECT device, quantity, count(*), min(value), max(value) FROM readings "
-    "WHERE quality <> 'missing' GROUP BY device, quantity ORDER BY device, quantity",
-    "SELECT device, quantity, unit, measured_at, value, quality FROM readings "
-    "ORDER BY measured_at, device, quantity LIMIT 50",
+    """SELECT device, quantity, count(*), min(value), max(value) FROM readings
+    WHERE quality <> 'missing' GROUP BY device, quantity ORDER BY device, quantity""",
+    """SELECT device, quantity, unit, measured_at, value, quality FROM readings
+    ORDER BY measured_at, device, quantity LIMIT 50""",
     *(
-        f"SELECT device, quantity, unit, bucket_start, {', '.join(COLUMNS)}, mean FROM rollup_{level} "
-        "WHERE count > 0 ORDER BY device, quantity, bucket_start"
+        f"""SELECT device, quantity, unit, bucket_start, {", ".join(COLUMNS)}, mean
+        FROM rollup_{level} WHERE count > 0 ORDER BY device, quantity, bucket_start"""
         for level in LEVELS
     ),
     "SELECT site, sum(count), max(max) FROM rollup_1d GROUP BY site ORDER BY site",

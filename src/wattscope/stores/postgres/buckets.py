@@ -63,7 +63,6 @@ _DELETE: Final = """DELETE FROM {table} b USING unnest(%s, %s, %s) p (series_id,
     WHERE b.series_id = p.series_id AND b.bucket_start >= low AND b.bucket_start < high"""
 
 
-
 class BucketReader:
     """Reads and computes buckets inside a transaction."""
 

@@ -73,7 +73,7 @@ def install_extension(connections: Connections) -> None:
 def find_server(connection: Connection, *, uses_timescale: bool) -> Server:
     """What the server is; the extension must be there already."""
     version = str(_ask(connection, "SELECT current_setting('server_version') WHERE %s <> ''"))
-    version = version.split()[0]
+    version = version.split(maxsplit=1)[0]
     extension = _ask(connection, "SELECT extversion FROM pg_extension WHERE extname = %s")
     if extension is None or not uses_timescale:
         return Server(Edition.PLAIN, version)

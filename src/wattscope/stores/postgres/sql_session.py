@@ -159,7 +159,7 @@ def _fetch(connection: Connection, text: str, parameters: Sequence[Any]) -> Tabl
 
 
 def number_marks(text: str) -> str:
-    """A question with its ``?`` written as ``$1``, ``$2`` …
+    """A question with its ``?`` written as ``$1``, ``$2`` and so on.
 
     >>> number_marks("SELECT '?' WHERE a = ? AND b = ?")
     "SELECT '?' WHERE a = $1 AND b = $2"
