@@ -56,7 +56,7 @@ def plain(request: pytest.FixtureRequest) -> Opener:
 def ask_server(store: PostgresStore, sql: str) -> list[tuple[Any, ...]]:
     """What SQL of our own gives in the store's schema."""
     with store._connections.connection() as connection:
-        return connection.execute(sql).fetchall()  # type: ignore[call-overload, no-any-return]  # a test's own text
+        return connection.execute(sql).fetchall()
 
 
 def end_connections(store: PostgresStore) -> None:

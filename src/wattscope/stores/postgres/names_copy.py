@@ -102,5 +102,5 @@ def find_misread(
 ) -> set[int]:
     """Series whose rule is another in the store than in this process."""
     sql = "SELECT series_id, rule_crc FROM series_names WHERE series_id = ANY(%s)"
-    found = dict(connection.execute(sql, [Numbers(series)]).fetchall())
+    found: dict[int, int] = dict(connection.execute(sql, [Numbers(series)]).fetchall())
     return {one for one in series if one not in rules or found.get(one) != check_rule(rules[one])}

@@ -84,4 +84,4 @@ def find_server(connection: Connection, *, uses_timescale: bool) -> Server:
 
 def _ask(connection: Connection, sql: str) -> object:
     with connection.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(sql, [EXTENSION]).fetchone()  # type: ignore[call-overload, no-any-return]  # texts of this module
+        return cursor.execute(sql, [EXTENSION]).fetchone()

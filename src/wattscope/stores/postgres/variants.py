@@ -282,6 +282,6 @@ def _time(
     rows: Sequence[object] = ()
     for _ in range(n_times):
         before = clock_s()
-        rows = connection.execute(statement).fetchall()  # type: ignore[call-overload]  # texts of this module
+        rows = connection.execute(statement).fetchall()
         took.append(clock_s() - before)
     return Timing(name, words, sorted(took)[n_times // 2] * 1000, len(rows))
