@@ -25,8 +25,8 @@ def run_timescale(licence: str) -> Iterator[str]:
     name = f"wattscope_{licence}_{os.getpid()}"
     with psycopg.connect(server, autocommit=True) as connection:
         drop = f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"
-        connection.execute(drop)  # type: ignore[call-overload]  # our own name
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]  # likewise
+        connection.execute(drop)
+        connection.execute(f"CREATE DATABASE {name}")
         try:
             url = re.sub(r"/[^/]*$", f"/{name}", server)
             with psycopg.connect(url, autocommit=True) as database:
@@ -36,7 +36,7 @@ def run_timescale(licence: str) -> Iterator[str]:
                     pytest.skip("the server has the Apache edition, which cannot do that")
             if found != (licence,):
                 choose = f"ALTER DATABASE {name} SET timescaledb.license = '{licence}'"
-                connection.execute(choose)  # type: ignore[call-overload]  # our own words
+                connection.execute(choose)
             yield url
         finally:
-            connection.execute(drop)  # type: ignore[call-overload]  # our own name
+            connection.execute(drop)

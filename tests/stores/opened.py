@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from wattscope.stores.postgres.options import PostgresStoreOptions
 from wattscope.stores.postgres.store import PostgresStore
 
 _numbers = count()
+_DROP_ATTEMPTS = 10
 
 
 class AnyStore(Store, Protocol):
@@ -63,7 +65,7 @@ def _in_folder(folder: Path) -> Opener:
     return Opener(lambda names=None: open_store(folder, names), crash)
 
 
-def in_schema(url: str, schema: str, **options: Any) -> Opener:
+def in_schema(url: str, schema: str, **options: Any) -> Opener:  # noqa: ANN401  # options by name
     """A place in a schema of a PostgreSQL server."""
 
     def open_it(names: FakeNames | None = None) -> PostgresStore:
@@ -74,12 +76,17 @@ def in_schema(url: str, schema: str, **options: Any) -> Opener:
 
 
 def drop_schema(url: str, schema: str) -> None:
-    """Remove a store from a server."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("SET client_min_messages = warning")
-        connection.execute(psycopg.sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(
-            psycopg.sql.Identifier(schema)
-        ))
+    """Remove a store from a server; its own workers may be at the tables just then."""
+    statement = psycopg.sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE")
+    for attempt in range(_DROP_ATTEMPTS):
+        last = attempt == _DROP_ATTEMPTS - 1
+        with (
+            contextlib.suppress(*(() if last else (psycopg.Error,))),
+            psycopg.connect(url, autocommit=True) as connection,
+        ):
+            connection.execute("SET client_min_messages = warning")
+            connection.execute(statement.format(psycopg.sql.Identifier(schema)))
+            return
 
 
 STORES: Sequence[Any] = (

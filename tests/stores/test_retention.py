@@ -23,10 +23,10 @@ from tests.stores.test_verify import a_past, damage_middle, find_damages
 from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR, US_PER_S
 from wattscope.ports import Rollup
 from wattscope.stores import rollup_files, rollup_plan, span_rollups
+from wattscope.stores.bucket_edges import empty_rollup
 from wattscope.stores.duckdb_store import DuckdbStore
 from wattscope.stores.manifest import COPY_NAME, MANIFEST_NAME, load_manifest
 from wattscope.stores.rollup_plan import LEVELS
-from wattscope.stores.bucket_edges import empty_rollup
 from wattscope.stores.upkeep import late_buckets, retention, verify
 from wattscope.stores.upkeep.retention import RetentionRule
 

@@ -10,8 +10,6 @@ Nothing is drawn that was not measured, and no extreme is missed: a kept bucket 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import duckdb
 import numpy as np
 

@@ -21,12 +21,12 @@ from wattscope.core.errors import StorageError
 from wattscope.core.reading import Batch, Int64Column
 from wattscope.core.time_grid import local_day_edges
 from wattscope.ports import Rollup
+from wattscope.stores.bucket_edges import edges_around, empty_rollup, known_rows
 from wattscope.stores.catalogue import Catalogue
 from wattscope.stores.checked_files import CheckedFiles
 from wattscope.stores.manifest import Manifest, RollupPart, Span, SpanRollups
 from wattscope.stores.rollup_files import read_rollup, write_rollup
 from wattscope.stores.rollup_plan import LEVEL_US, LEVELS, choose_levels, has_moved
-from wattscope.stores.bucket_edges import edges_around, empty_rollup, known_rows
 from wattscope.stores.row_reader import RowReader
 from wattscope.stores.snapshot import Snapshot
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -55,7 +56,7 @@ def plain(request: pytest.FixtureRequest) -> Opener:
 def ask_server(store: PostgresStore, sql: str) -> list[tuple[Any, ...]]:
     """What SQL of our own gives in the store's schema."""
     with store._connections.connection() as connection:
-        return connection.execute(sql).fetchall()  # type: ignore[call-overload, no-any-return]  # a test's own text
+        return connection.execute(sql).fetchall()
 
 
 def end_connections(store: PostgresStore) -> None:
@@ -65,9 +66,7 @@ def end_connections(store: PostgresStore) -> None:
     with psycopg.connect(store._options.url, autocommit=True) as other:
         for pid in pids:
             other.execute("SELECT pg_terminate_backend(%s)", [pid])
-            while other.execute(
-                "SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid]
-            ).fetchone():
+            while other.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid]).fetchone():
                 pass
 
 
@@ -164,9 +163,8 @@ def test_without_the_lock_writers_would_meet(
     stores = [plain.open() for _ in range(3)]
     for one in stores:
         one.open()
-    with pytest.raises((StorageError, TransientError, AssertionError)):
-        counts = write_at_once(stores, 30)
-        assert sum(stored for stored, _ in counts) == 1800
+    with pytest.raises((StorageError, TransientError)):
+        write_at_once(stores, 30)
     for one in stores:
         one.close()
 
@@ -226,7 +224,7 @@ def test_database_that_does_not_exist_is_named(postgres: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"url": "postgresql://h:port:x/"}, {"url": "x", "schema": 'a"b'}, {"chunk_us": 0}]
+    "options", [{"url": "postgresql://[h"}, {"url": "x", "schema": 'a"b'}, {"chunk_us": 0}]
 )
 def test_options_that_cannot_be_meant_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(SettingsError) as caught:
@@ -237,7 +235,9 @@ def test_options_that_cannot_be_meant_are_refused(options: dict[str, Any]) -> No
 def test_tables_of_a_newer_program_are_left_alone(plain: Opener) -> None:
     with closing(plain.open()) as store:
         store.open()
-        ask_server(store, f"UPDATE store_version SET version = {len(tables.MIGRATIONS) + 1} RETURNING 1")
+        ask_server(
+            store, f"UPDATE store_version SET version = {len(tables.MIGRATIONS) + 1} RETURNING 1"
+        )
     with closing(plain.open()) as again, pytest.raises(StorageError, match="newer"):
         again.open()
 
@@ -362,7 +362,7 @@ def test_question_that_takes_too_long_is_ended(postgres: str, plain: Opener) -> 
         assert store.query("SELECT count(*) FROM readings").rows == [(2000,)]
 
 
-def test_further_tables_are_views_too(postgres: str, plain: Opener) -> None:
+def test_further_tables_are_views_too(plain: Opener) -> None:
     shelf = Table(("id", "detail", "share"), [(1, "a\0b", None), (2, None, 0.5)])
     options = plain.open()._options
     extra: dict[str, Callable[[], Table]] = {"quarantine": lambda: shelf}
@@ -395,7 +395,9 @@ def test_names_of_older_systems_are_views(opener: Opener) -> None:
 def test_continuous_aggregates_hold_plain_statistics(request: pytest.FixtureRequest) -> None:
     with closing(find_opener(request, "timescale").open()) as store:
         rows = [(POWER, T0 + n * MIN, float(n), 0) for n in range(60)]
-        store.load(build_batch([*rows, (POWER, T0 + H, 1e9, 2), (POWER, T0 + 2 * H, float("nan"), 1)]))
+        store.load(
+            build_batch([*rows, (POWER, T0 + H, 1e9, 2), (POWER, T0 + 2 * H, float("nan"), 1)])
+        )
         answer = store.query("SELECT count, min, max, mean FROM aggregate_1h ORDER BY bucket")
         assert answer.rows == [(60, 0.0, 59.0, 29.5)]
         policies = ask_server(
@@ -427,7 +429,7 @@ def test_flush_is_due_by_rows_or_time(postgres: str, plain: Opener) -> None:
         assert store.is_flush_due
 
 
-def test_embedded_and_served_explain_alike(plain: Opener, tmp_path: Any) -> None:
+def test_embedded_and_served_explain_alike(plain: Opener, tmp_path: Path) -> None:
     rows = [(POWER, T0 + n * 10 * S, 1.0, 0) for n in range(3000)]
     with closing(plain.open()) as served, closing(open_store(tmp_path)) as embedded:
         for store in (served, embedded):

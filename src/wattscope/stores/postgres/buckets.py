@@ -63,7 +63,6 @@ _DELETE: Final = """DELETE FROM {table} b USING unnest(%s, %s, %s) p (series_id,
     WHERE b.series_id = p.series_id AND b.bucket_start >= low AND b.bucket_start < high"""
 
 
-
 class BucketReader:
     """Reads and computes buckets inside a transaction."""
 
@@ -190,7 +189,7 @@ def read_kept(connection: Connection, level: str, pieces: Pieces) -> Rollup:
     columns = [Numbers(pieces.series), Instants(pieces.start_us), Instants(pieces.end_us)]
     found = [empty_rollup()]
     with connection.cursor(binary=True) as cursor:
-        cursor.execute(statement, columns)  # type: ignore[call-overload]  # texts of this module
+        cursor.execute(statement, columns)
         answer = cursor.pgresult
         assert answer is not None  # noqa: S101  # for the type: it was just executed
         for at in range(answer.ntuples):
@@ -211,7 +210,7 @@ def _decode(contents: list[bytes]) -> Rollup:
 
 def _replace(connection: Connection, level: str, pieces: Pieces, buckets: Rollup) -> None:
     columns = [Numbers(pieces.series), Instants(pieces.start_us), Instants(pieces.end_us)]
-    connection.execute(_DELETE.format(table=f"bucket_{level}"), columns)  # type: ignore[call-overload]  # texts of this module
+    connection.execute(_DELETE.format(table=f"bucket_{level}"), columns)
     copy_buckets(connection, f"bucket_{level}", buckets)
 
 
@@ -220,7 +219,7 @@ def copy_buckets(connection: Connection, table: str, buckets: Rollup) -> None:
     if not len(buckets.count):
         return
     statement = f"COPY {table} FROM STDIN (FORMAT binary)"
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:  # type: ignore[call-overload]  # our own name
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.write(COPY_HEADER)
         copy.write(encode_buckets(buckets))
         copy.write(COPY_END)

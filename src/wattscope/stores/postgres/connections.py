@@ -164,5 +164,3 @@ def tell(fault: psycopg.Error) -> str:
     """What a server said, in one line."""
     words = fault.diag.message_primary or str(fault)
     return " ".join(words.split()) or type(fault).__name__
-
-

@@ -53,7 +53,7 @@ def draw_chart(
     return gather_columns(used, found, range_us, n_pixels)
 
 
-def _find_kept(  # noqa: PLR0913, PLR0917  # a step of one function
+def _find_kept(  # a step of one function
     connection: Connection,
     buckets: BucketReader,
     catalogue: Catalogue,

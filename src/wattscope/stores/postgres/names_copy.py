@@ -54,7 +54,9 @@ class NamesCopy:
         if changed:
             _write(connection, changed)
             # Zone and rule are the last two of a name.
-            moved = [one for one, name in changed.items() if before.get(one, name)[-2:] != name[-2:]]
+            moved = [
+                one for one, name in changed.items() if before.get(one, name)[-2:] != name[-2:]
+            ]
             if moved:
                 outdate_all(connection, moved)
         self._copied = rules
@@ -95,8 +97,10 @@ def check_rule(rule: SeriesRule) -> int:
     return zlib.crc32(repr(rule).encode())
 
 
-def find_misread(connection: Connection, rules: dict[int, SeriesRule], series: list[int]) -> set[int]:
+def find_misread(
+    connection: Connection, rules: dict[int, SeriesRule], series: list[int]
+) -> set[int]:
     """Series whose rule is another in the store than in this process."""
     sql = "SELECT series_id, rule_crc FROM series_names WHERE series_id = ANY(%s)"
-    found = dict(connection.execute(sql, [Numbers(series)]).fetchall())
+    found: dict[int, int] = dict(connection.execute(sql, [Numbers(series)]).fetchall())
     return {one for one in series if one not in rules or found.get(one) != check_rule(rules[one])}

@@ -40,9 +40,7 @@ class Pieces:
 
     def rows(self) -> Iterator[tuple[int, int, int]]:
         """One (series, start, end) after the other."""
-        return zip(
-            self.series.tolist(), self.start_us.tolist(), self.end_us.tolist(), strict=True
-        )
+        return zip(self.series.tolist(), self.start_us.tolist(), self.end_us.tolist(), strict=True)
 
     def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp] | slice) -> Pieces:
         """The chosen ones, in order."""

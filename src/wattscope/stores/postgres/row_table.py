@@ -143,7 +143,7 @@ def _fetch(connection: Connection, statement: str, parameters: Sequence[object])
     """Rows that come as arrays, one line a series."""
     batches = []
     with connection.cursor(binary=True) as cursor:
-        cursor.execute(statement, parameters)  # type: ignore[call-overload]  # texts of this module
+        cursor.execute(statement, parameters)
         answer = cursor.pgresult
         assert answer is not None  # noqa: S101  # for the type: it was just executed
         for at in range(answer.ntuples):

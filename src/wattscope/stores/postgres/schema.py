@@ -133,7 +133,7 @@ def migrate(connection: Connection, schema: str) -> bool:
             f"{len(MIGRATIONS)}; run the program that made it, or a newer one"
         )
     for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
-        connection.execute(sql.SQL(statements))  # type: ignore[arg-type]  # texts of this module
+        connection.execute(sql.SQL(statements))
         connection.execute("UPDATE store_version SET version = %s", [number])
     return version == 0
 

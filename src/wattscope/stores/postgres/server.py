@@ -73,7 +73,7 @@ def install_extension(connections: Connections) -> None:
 def find_server(connection: Connection, *, uses_timescale: bool) -> Server:
     """What the server is; the extension must be there already."""
     version = str(_ask(connection, "SELECT current_setting('server_version') WHERE %s <> ''"))
-    version = version.split()[0]
+    version = version.split(maxsplit=1)[0]
     extension = _ask(connection, "SELECT extversion FROM pg_extension WHERE extname = %s")
     if extension is None or not uses_timescale:
         return Server(Edition.PLAIN, version)
@@ -84,4 +84,4 @@ def find_server(connection: Connection, *, uses_timescale: bool) -> Server:
 
 def _ask(connection: Connection, sql: str) -> object:
     with connection.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(sql, [EXTENSION]).fetchone()  # type: ignore[call-overload, no-any-return]  # texts of this module
+        return cursor.execute(sql, [EXTENSION]).fetchone()

@@ -48,5 +48,5 @@ def read_sizes(connection: Connection, edition: Edition) -> Sizes:
 
 
 def _ask(connection: Connection, sql: str) -> int:
-    found = connection.execute(sql).fetchone()  # type: ignore[call-overload]  # texts of this module
+    found = connection.execute(sql).fetchone()
     return int(found[0] or 0) if found else 0

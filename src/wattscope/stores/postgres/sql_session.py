@@ -125,7 +125,7 @@ class SqlSession:
                     connection.execute(_MINUTE_TABLE)
                     copy_buckets(connection, "live_1m", minutes)
                     view = rollup_view("1m", "live_1m", is_temporary=True)
-                    connection.execute(view)  # type: ignore[call-overload]  # our own words
+                    connection.execute(view)
                 for name, read in self._extra_tables.items():
                     if name in question.views:
                         make_table(connection, name, read())
@@ -153,13 +153,13 @@ def _fetch(connection: Connection, text: str, parameters: Sequence[Any]) -> Tabl
         cursor.adapters.register_loader("timestamptz", _UtcLoader)
         cursor.adapters.register_loader("numeric", _NumberLoader)
         # Binary answers come by the protocol that takes one statement only.
-        cursor.execute(number_marks(text), list(parameters), binary=True)  # type: ignore[call-overload]  # judged before
+        cursor.execute(number_marks(text), list(parameters), binary=True)
         names = tuple(column.name for column in cursor.description or ())
         return Table(names, cursor.fetchall())
 
 
 def number_marks(text: str) -> str:
-    """A question with its ``?`` written as ``$1``, ``$2`` …
+    """A question with its ``?`` written as ``$1``, ``$2`` and so on.
 
     >>> number_marks("SELECT '?' WHERE a = ? AND b = ?")
     "SELECT '?' WHERE a = $1 AND b = $2"

@@ -199,7 +199,7 @@ def fetch_numbers(
 ) -> list[Int64Column]:
     """Columns of integers, instants (as the server counts them) and floats (as their bits)."""
     with connection.cursor(binary=True) as cursor:
-        cursor.execute(sql, parameters)  # type: ignore[call-overload]  # texts of this package
+        cursor.execute(sql, parameters)
         answer = cursor.pgresult
         assert answer is not None  # noqa: S101  # for the type: it was just executed
         columns = []

@@ -42,7 +42,7 @@ from wattscope.stores.postgres.retention import read_retired, remove_rows
 from wattscope.stores.postgres.roller import Roller
 from wattscope.stores.postgres.row_table import append_rows, look_up, read_rows
 from wattscope.stores.postgres.server import Server, find_server, install_extension
-from wattscope.stores.postgres.sizes import Sizes, read_sizes
+from wattscope.stores.postgres.sizes import read_sizes
 from wattscope.stores.postgres.sql_session import Question, SqlSession
 from wattscope.stores.row_reader import order_by_series
 from wattscope.stores.tail import Watermarks

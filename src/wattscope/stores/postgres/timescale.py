@@ -62,9 +62,9 @@ def _set_up_community(connection: Connection, options: PostgresStoreOptions) -> 
     if options.compress_after_us is not None:
         connection.execute(_COMPRESSION_POLICY, [options.compress_after_us / US_PER_S])
     for level, bucket in AGGREGATES.items():
-        connection.execute(_AGGREGATE.format(level=level, bucket=bucket))  # type: ignore[call-overload]  # our own words
+        connection.execute(_AGGREGATE.format(level=level, bucket=bucket))
         policy = _REFRESH_POLICY.format(bucket=bucket)
-        connection.execute(policy, [f"aggregate_{level}"])  # type: ignore[call-overload]  # our own words
+        connection.execute(policy, [f"aggregate_{level}"])
 
 
 def _is_compressed(connection: Connection) -> bool:

@@ -36,16 +36,16 @@ ON_ROWS: Final = {
     "hourly power of the newest day": f"""SELECT date_trunc('hour', measured_at) AS hour, avg(value)
         FROM {{table}} WHERE series_id = ANY({_POWER}) AND quality & 3 = 0
             AND measured_at >= date_trunc('day', {_NEWEST})
-        GROUP BY hour ORDER BY hour""",
+        GROUP BY hour ORDER BY hour""",  # noqa: S608  # our own words
     "ten peaks of 15 minutes in 7 days": f"""SELECT
             date_bin('15 minutes', measured_at, '2000-01-01') AS period, avg(value) AS mean
         FROM {{table}} WHERE series_id = ANY({_POWER}) AND quality & 3 = 0
             AND measured_at >= {_NEWEST} - interval '7 days'
-        GROUP BY period ORDER BY mean DESC LIMIT 10""",
+        GROUP BY period ORDER BY mean DESC LIMIT 10""",  # noqa: S608  # our own words
     "monthly energy by meter": f"""SELECT series_id, date_trunc('month', measured_at) AS month,
             max(value) - min(value)
         FROM {{table}} WHERE series_id = ANY({_ENERGY}) AND quality & 3 = 0
-        GROUP BY series_id, month ORDER BY month, series_id""",
+        GROUP BY series_id, month ORDER BY month, series_id""",  # noqa: S608  # our own words
     "everything": "SELECT count(*), avg(value), max(value), min(value) FROM {table}",
 }
 """The four questions over rows."""
@@ -53,16 +53,16 @@ ON_BUCKETS: Final = {
     "hourly power of the newest day": f"""SELECT bucket_start, sum(sum) / nullif(sum(count), 0)
         FROM bucket_1h WHERE series_id = ANY({_POWER})
             AND bucket_start >= date_trunc('day', {_NEWEST})
-        GROUP BY bucket_start ORDER BY bucket_start""",
+        GROUP BY bucket_start ORDER BY bucket_start""",  # noqa: S608  # our own words
     "ten peaks of 15 minutes in 7 days": f"""SELECT bucket_start,
             sum(sum) / nullif(sum(count), 0) AS mean
         FROM bucket_15m WHERE series_id = ANY({_POWER})
             AND bucket_start >= {_NEWEST} - interval '7 days'
-        GROUP BY bucket_start ORDER BY mean DESC NULLS LAST LIMIT 10""",
+        GROUP BY bucket_start ORDER BY mean DESC NULLS LAST LIMIT 10""",  # noqa: S608  # our own words
     "monthly energy by meter": f"""SELECT series_id, date_trunc('month', bucket_start) AS month,
             sum(nullif(energy_wh, 'NaN'))
         FROM bucket_1d WHERE series_id = ANY({_ENERGY})
-        GROUP BY series_id, month ORDER BY month, series_id""",
+        GROUP BY series_id, month ORDER BY month, series_id""",  # noqa: S608  # our own words
     "everything": """SELECT sum(count), sum(sum) / sum(count), max(nullif(max, 'NaN')),
             min(nullif(min, 'NaN')) FROM bucket_1d""",
 }
@@ -282,6 +282,6 @@ def _time(
     rows: Sequence[object] = ()
     for _ in range(n_times):
         before = clock_s()
-        rows = connection.execute(statement).fetchall()  # type: ignore[call-overload]  # texts of this module
+        rows = connection.execute(statement).fetchall()
         took.append(clock_s() - before)
     return Timing(name, words, sorted(took)[n_times // 2] * 1000, len(rows))

@@ -21,10 +21,10 @@ from wattscope.compute.rollups import (
 )
 from wattscope.core.time_grid import US_PER_DAY, local_day_edges
 from wattscope.ports import Rollup
+from wattscope.stores.bucket_edges import empty_rollup, known_rows
 from wattscope.stores.manifest import Manifest, Span
 from wattscope.stores.rollup_files import read_rollup
 from wattscope.stores.rollup_plan import LEVEL_US
-from wattscope.stores.bucket_edges import empty_rollup, known_rows
 from wattscope.stores.snapshot import Snapshot
 from wattscope.stores.workbench import Workbench
 

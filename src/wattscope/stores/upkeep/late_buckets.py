@@ -19,10 +19,10 @@ from wattscope.core.quantities import QuantityKind
 from wattscope.core.reading import Batch, empty_batch
 from wattscope.core.time_grid import local_day_edges
 from wattscope.ports import Rollup
+from wattscope.stores.bucket_edges import empty_rollup
 from wattscope.stores.manifest import RollupPart, Span, SpanRollups
 from wattscope.stores.rollup_files import read_rollup, series_of, write_rollup
 from wattscope.stores.rollup_plan import LEVEL_US, LEVELS
-from wattscope.stores.bucket_edges import empty_rollup
 from wattscope.stores.upkeep.bucket_check import compare, merge_to_level
 from wattscope.stores.workbench import Workbench
 

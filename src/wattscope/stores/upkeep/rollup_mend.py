@@ -15,10 +15,10 @@ import numpy as np
 from wattscope.compute.rollups import concat_rollups, select_buckets
 from wattscope.core.errors import StorageError
 from wattscope.ports import Rollup
+from wattscope.stores.bucket_edges import empty_rollup
 from wattscope.stores.manifest import Loss, RollupPart, Span, SpanRollups
 from wattscope.stores.rollup_files import read_rollup, series_of, write_rollup
 from wattscope.stores.rollup_plan import LEVEL_US, LEVELS
-from wattscope.stores.bucket_edges import empty_rollup
 from wattscope.stores.upkeep.bucket_check import merge_to_level
 from wattscope.stores.workbench import Workbench
 
