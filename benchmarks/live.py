@@ -104,7 +104,12 @@ def _batch(series: Int32Column, at: int) -> Batch:
     """One value of each series."""
     n_series = len(series)
     instants = np.full(n_series, _START_US + at * _STEP_US, np.int64)
-    return Batch(series, instants, np.arange(n_series, dtype=np.float64) + at / 8, np.zeros(n_series, np.uint8))
+    return Batch(
+        series,
+        instants,
+        np.arange(n_series, dtype=np.float64) + at / 8,
+        np.zeros(n_series, np.uint8),
+    )
 
 
 def _pick(n_series: int) -> Int32Column:

@@ -34,7 +34,7 @@ from wattscope.ports import MinuteSums
 
 PAGE_SERIES: Final = 4096
 """Series of a page: reading one record of a page costs as much as reading all of them."""
-MAX_ROWS: Final = 5000
+MAX_ROWS: Final = 1000
 """Rows of one script call at most: while it runs, Redis answers nobody else."""
 _LAST_PAGE: Final = (2**31 - 1) // PAGE_SERIES
 _INT32: Final = np.iinfo(np.int32)

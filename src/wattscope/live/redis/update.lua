@@ -41,9 +41,10 @@ local function write(slot, record)
   changes[#changes + 1] = record
 end
 
-local at, length = 1, #rows
-while at <= length do
-  local slot = unpack('>I2', rows, at)
+local length = #rows
+local row_slot, row_hi, row_lo, row_minute, row_value, at = unpack(ROW, rows, 1)
+while row_slot do
+  local slot = row_slot
   local place = slot * RECORD_BYTES - start + 1
   local hi, lo, value = 0, 0, 0
   local minute, n, sum, min, max = 0, 0, 0, 0, 0
@@ -54,7 +55,6 @@ while at <= length do
   end
   local is_changed = false
   repeat
-    local _, row_hi, row_lo, row_minute, row_value, next_at = unpack(ROW, rows, at)
     if n == 0 or row_hi > hi or (row_hi == hi and row_lo > lo) then
       if n == 0 or row_minute ~= minute then
         if n > 0 and row_minute == minute + 1 then
@@ -70,8 +70,11 @@ while at <= length do
       if row_value > max then max = row_value end
       is_changed = true
     end
-    at = next_at
-  until at > length or unpack('>I2', rows, at) ~= slot
+    row_slot = nil
+    if at <= length then
+      row_slot, row_hi, row_lo, row_minute, row_value, at = unpack(ROW, rows, at)
+    end
+  until row_slot ~= slot
   if is_changed then
     write(slot, pack(RECORD, hi, lo, value, minute, n, sum, min, max,
       n_before, sum_before, min_before, max_before))
