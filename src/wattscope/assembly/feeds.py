@@ -78,10 +78,20 @@ def build_feed(
     way: WayIn,
     library: ProfileLibrary,
     meters: FleetSource | None,
+    read_fleet: Callable[[], Fleet] | None = None,
 ) -> Feed:
-    """A source and its ingest; ``meters`` is what a source of type modbus polls."""
+    """A source and its ingest.
+
+    Args:
+        settings: The whole file.
+        source: Its table in it.
+        way: Where its messages go.
+        library: Profiles of devices.
+        meters: What a source of type modbus polls.
+        read_fleet: The part of them that this process polls; None for all.
+    """
     if meters is not None and source.type == "modbus":
-        return _build_modbus(settings, source, way, meters)
+        return _build_modbus(settings, source, way, read_fleet or FleetReader(meters).read)
     return _build_mqtt(settings, source, way, library)
 
 
@@ -169,16 +179,15 @@ def _build_mqtt(
 
 
 def _build_modbus(
-    settings: Settings, source: SourceSettings, way: WayIn, meters: FleetSource
+    settings: Settings, source: SourceSettings, way: WayIn, read_fleet: Callable[[], Fleet]
 ) -> Feed:
     router = FleetRouter()
     intake, binder = _make_intake(settings, source, way, router)
-    reader = FleetReader(meters)
     virtual = VirtualMeter(random.random)
     modbus: ModbusSource = load_plugin("source", "modbus")(
         source.name,
         ModbusOptions(zone=settings.site.time_zone),
-        reader.read,
+        read_fleet,
         on_fleet=_follow_with(way, router, binder),
         now_us=now_us,
         draw=random.random,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -35,7 +36,13 @@ from wattscope.assembly.cluster import (
 )
 from wattscope.assembly.cluster_pages import build_cluster_services
 from wattscope.assembly.feeds import Feed, build_feed
-from wattscope.assembly.meter_fleet import build_fleet_source, find_modbus_source
+from wattscope.assembly.meter_fleet import (
+    FleetReader,
+    FleetSource,
+    build_fleet_source,
+    find_modbus_source,
+)
+from wattscope.assembly.poll_share import SharedFleet
 from wattscope.assembly.storage import WayIn, now_us
 from wattscope.core.errors import TransientError
 from wattscope.core.time_grid import format_utc
@@ -45,6 +52,7 @@ from wattscope.pipeline.supervise import flush_regularly, keep_running
 from wattscope.pipeline.tally import Tally
 from wattscope.plugins import load_plugin
 from wattscope.ports import LogFollower
+from wattscope.registry.poll_leases import LeaseOptions, PollLeases
 from wattscope.registry.profile_library import ProfileLibrary
 from wattscope.settings import Settings, SourceSettings
 from wattscope.web.app import create_app
@@ -209,21 +217,35 @@ class RoleProcess:
             Forward(log, cluster.tally),
             lambda: receipts,
         )
-        meters = None
+        stages: list[Stage] = []
+        meters: FleetSource | None = None
+        shared: SharedFleet | None = None
         if kind == "modbus" and find_modbus_source(self._settings) is not None:
             meters = build_fleet_source(self._settings, self._data, self._library)
             stack.callback(meters.book.close)
+            shared = self._share_gateways(cluster, FleetReader(meters))
+            # After the sources have ended, which is before it in the order of the stack.
+            stack.push_async_callback(shared.close)
+            stages.append(("gateways", shared.run))
+        read_fleet = None if shared is None else shared.read
         feeds = [
-            build_feed(self._settings, self._share(one), way, self._library, meters)
+            build_feed(self._settings, self._share(one), way, self._library, meters, read_fleet)
             for one in wanted
         ]
         for feed in feeds:
             stack.push_async_callback(feed.source.close)
             if feed.close is not None:
                 stack.push_async_callback(feed.close)
-        return Work(
-            [(one.source.name, partial(one.ingest.run, one.source)) for one in feeds], feeds
-        )
+        stages += [(one.source.name, partial(one.ingest.run, one.source)) for one in feeds]
+        return Work(stages, feeds)
+
+    def _share_gateways(self, cluster: Cluster, reader: FleetReader) -> SharedFleet:
+        """The gateways that are this process's own, of all that processes of its role poll."""
+        options = LeaseOptions()
+        # A process that comes back is another one to those that still wait for the old to end.
+        holder = f"{self.name}-{secrets.token_hex(8)}"
+        leases = PollLeases(cluster.database, holder, options)
+        return SharedFleet(reader.read, leases, options.round_s)
 
     def _share(self, source: SourceSettings) -> SourceSettings:
         """A source whose messages several processes share: each is a client of its own name."""
