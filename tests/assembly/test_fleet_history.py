@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.cli.invocation import invoke
 from wattscope.assembly.fleet_history import FleetHistory
 from wattscope.assembly.history import fill_history
 from wattscope.assembly.simulation import build_simulator
@@ -20,6 +22,7 @@ from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR, US_PER_S, parse_in
 from wattscope.ports import StoreReceipt
 from wattscope.registry.profile_library import ProfileLibrary
 from wattscope.simulate.grid_simulator import GridSimulator
+from wattscope.simulate.simulator import FleetColumns
 
 SETTINGS = read_recipe("grid")
 NOW_US = parse_instant("2026-03-09T10:20:30Z")
@@ -219,3 +222,46 @@ def test_millions_of_readings_are_there_in_less_than_minutes(
     ).rows
     assert stored == readings
     assert taken_s < 180, f"{readings / taken_s:.0f} readings/s"
+
+
+class _WrongProfile:
+    """Meters whose energies of intervals are read as registers."""
+
+    def __init__(self, simulator: GridSimulator) -> None:
+        self._simulator = simulator
+        self.devices = simulator.devices
+        self.quantities = tuple(one.replace("_delta", "") for one in simulator.quantities)
+        self.epoch = simulator.epoch
+        self.history = simulator.history
+        self.run = simulator.run
+        self.count_readings = simulator.count_readings
+
+    def fleet_history(self, start_us: int, end_us: int) -> Iterator[FleetColumns]:
+        for one in self._simulator.fleet_history(start_us, end_us):
+            yield one._replace(quantity=one.quantity.replace("_delta", ""))
+
+
+def test_energies_of_intervals_read_as_registers_are_found_and_count_nothing(
+    tmp_path: Path,
+) -> None:
+    """The other way round, readings are set aside: tests/integration/test_grid.py."""
+    data = tmp_path / "grid"
+    with open_storage(SETTINGS, data) as storage:
+        mistaken = _WrongProfile(build(energy="interval"))
+        FleetHistory(storage.store, storage.registry, mistaken).write(
+            NOW_US - 4 * US_PER_DAY, NOW_US, lambda _done, _all: None
+        )
+        storage.persist.flush()
+        [[counted_wh, used_wh]] = storage.store.query(
+            "SELECT sum(increase) FILTER (WHERE quantity = 'energy_import_wh'), "
+            "sum(energy_wh) FILTER (WHERE quantity = 'active_power_w') FROM rollup_1d"
+        ).rows
+        assert counted_wh < 0.2 * used_wh, "what is wrong must not look right"
+    outcome = invoke(
+        *("detect", "--detector", "counter_trust", "--findings", "--format", "json"),
+        *("--data", data),
+    )
+    assert outcome.status == 0, outcome.err
+    found = json.loads(outcome.out)
+    assert {one["kind"] for one in found} == {"counter_unusable"}
+    assert {one["device"] for one in found} == {one.id for one in mistaken.devices}
