@@ -197,4 +197,3 @@ def _midnight(now: datetime, zone: str) -> str:
     """When the day of an instant began at the site, in SQL."""
     day: date = now.astimezone(ZoneInfo(zone)).date()
     return _instant(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)))
-

@@ -209,7 +209,8 @@ def test_a_past_ends_now_and_is_rolled_up(storage: Storage) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("count", "days", "readings"), [(500, 14, 2_016_000), (500, 30, 4_320_000), (1000, 28, 8_064_000)]
+    ("count", "days", "readings"),
+    [(500, 14, 2_016_000), (500, 30, 4_320_000), (1000, 28, 8_064_000)],
 )
 def test_millions_of_readings_are_there_in_less_than_minutes(
     storage: Storage, count: int, days: int, readings: int

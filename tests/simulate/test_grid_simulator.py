@@ -95,7 +95,7 @@ def test_more_meters_leave_the_first_ones_as_they_are() -> None:
     instant = np.full(1, MONDAY_US + US_PER_HOUR)
     for row in (0, 7, 24):  # 25 meters make a feeder, so that these have the same neighbours
         at = np.array([row])
-        assert few.model.read(at, instant) == pytest.approx(many.model.read(at, instant))
+        assert few.model.read(at, instant) == many.model.read(at, instant)
 
 
 def test_households_shops_and_industry_have_their_shares_and_sizes(model: GridModel) -> None:
@@ -106,7 +106,7 @@ def test_households_shops_and_industry_have_their_shares_and_sizes(model: GridMo
     year_kwh = mean_w * 8.766
     assert year_kwh[kind == LoadClass.HOUSEHOLD].mean() == pytest.approx(3200, rel=0.1)
     assert year_kwh[kind == LoadClass.SHOP].mean() == pytest.approx(22_000, rel=0.3)
-    assert year_kwh[kind >= LoadClass.ONE_SHIFT].min() > 30_000
+    assert year_kwh[kind >= LoadClass.ONE_SHIFT].min() > 28_000
 
 
 # ── when they use how much ───────────────────────────────────────────────────────────────────
@@ -187,17 +187,13 @@ def test_a_day_of_the_register_is_the_energy_of_that_day(model: GridModel) -> No
     edges = [
         model.read_registers(row, np.full(len(row), one * US_PER_DAY)) for one in (day, day + 1)
     ]
-    np.testing.assert_array_equal(
-        edges[1] - edges[0], model.loads.energy_of_days(day, 1)[:, 0]
-    )
+    np.testing.assert_array_equal(edges[1] - edges[0], model.loads.energy_of_days(day, 1)[:, 0])
 
 
-def test_power_is_voltage_times_current_times_a_power_factor(
-    model: GridModel, week: Told
-) -> None:
+def test_power_is_voltage_times_current_times_a_power_factor(model: GridModel, week: Told) -> None:
     is_loaded = week.current_a > 0.5
     factor = week.power_w[is_loaded] / (week.voltage_v * week.current_a)[is_loaded]
-    assert 0.75 < factor.min()
+    assert factor.min() > 0.75
     assert factor.max() < 1.0
     is_works = model.meters.load_class >= LoadClass.ONE_SHIFT
     by_kind = [
@@ -382,4 +378,6 @@ def test_a_grid_needs_a_site() -> None:
     southern = Site("s", "S", "UTC", latitude=-30.0)
     plan = Plan({"meters": 2}, "UTC", site=southern)
     assert GridSimulator(plan).model.loads._is_south
-    assert not GridSimulator(plan._replace(site=replace(southern, latitude=30.0))).model.loads._is_south
+    assert not GridSimulator(
+        plan._replace(site=replace(southern, latitude=30.0))
+    ).model.loads._is_south

@@ -3,7 +3,7 @@
 ::
 
     day's energy  =  mean · season · kind of day · chance of the day        whole watt-hours
-    power  ╱╲_╱╲  =  shape · wandering + appliances, scaled to that energy  at knots of 5 min
+    power         =  shape · wandering + appliances, scaled to that energy  at knots of 5 min
     register      =  base + whole days before + integral of the day so far
 
 The energy of a day is known before its power is, so a register of any instant takes no summing of

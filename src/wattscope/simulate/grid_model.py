@@ -100,9 +100,7 @@ class GridModel:
         load = interpolate(day.feeder_w, feeder, second) / self._peak_w[feeder]
         drop = _DROP_SHARE * meters.reach[row] * np.minimum(load, _MAX_LOAD)
         sway = _SWAY_SHARE * (2.0 * self._sway(feeder, instant_us) - 1.0)
-        voltage_v = np.round(
-            self._set_v[feeder] + self.settings.voltage_v * (sway - drop), 1
-        )
+        voltage_v = np.round(self._set_v[feeder] + self.settings.voltage_v * (sway - drop), 1)
         busy = np.minimum(power_w / meters.mean_w[row], 1.0)
         factor = meters.power_factor[row] - _LAZY * (1.0 - busy)
         return Told(

@@ -231,7 +231,9 @@ class _ProfileReader(ValueReader):
     def _read_options(self, profile: Mapping[str, Any], decoder: str) -> Mapping[str, str]:
         table = self.read_table(profile, "options")
         if table.get("energy_stamp") == "end" and "interval_s" not in profile:
-            self.faults.append('options.energy_stamp: "end" needs interval_s, to know the beginning')
+            self.faults.append(
+                'options.energy_stamp: "end" needs interval_s, to know the beginning'
+            )
         valid = _OPTIONS.get(decoder, {})
         self.check_keys(table, valid, "options.")
         return MappingProxyType(
