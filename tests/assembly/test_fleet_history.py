@@ -76,10 +76,10 @@ def test_written_twice_is_written_once(storage: Storage, energy: str) -> None:
     simulator, start_us = build(energy=energy), NOW_US - 3 * US_PER_DAY
     write(storage, simulator, start_us, NOW_US)
     once = read_all(storage)
-    files = storage.store.measure()["bytes"]
+    files = storage.store.describe()["bytes"]
     assert write(storage, simulator, start_us, NOW_US) == 0
     assert_same(read_all(storage), once)
-    assert storage.store.measure()["bytes"] == files, "nothing was even written again"
+    assert storage.store.describe()["bytes"] == files, "nothing was even written again"
 
 
 def test_a_later_end_and_an_earlier_start_add_only_what_is_missing(storage: Storage) -> None:

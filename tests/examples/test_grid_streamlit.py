@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -177,15 +177,11 @@ def test_the_page_asks_nothing_that_is_not_tested_here() -> None:
     assert len(asked) > 8
 
 
-@pytest.mark.skipif(find_spec("streamlit") is None, reason="streamlit is not installed")
 def test_the_page_runs_in_streamlit(grid: Application, monkeypatch: pytest.MonkeyPatch) -> None:
-    from streamlit.testing.v1 import AppTest  # noqa: PLC0415  # only where it is installed
-
+    testing = pytest.importorskip("streamlit.testing.v1", reason="streamlit is not installed")
     monkeypatch.syspath_prepend(str(FOLDER))
-    import grid_questions  # noqa: PLC0415  # as the page finds it
-
-    monkeypatch.setattr(grid_questions, "over_http", lambda _url: send_to(grid))
-    page = AppTest.from_file(str(FOLDER / "grid_streamlit.py"), default_timeout=60).run()
+    monkeypatch.setattr(import_module("grid_questions"), "over_http", lambda _url: send_to(grid))
+    page = testing.AppTest.from_file(str(FOLDER / "grid_streamlit.py"), default_timeout=60).run()
     assert not page.exception
     assert not page.error
     assert page.title[0].value == "Grid"

@@ -49,7 +49,7 @@ def build(count: int = 50, interval_s: float | None = None, **changes: object) -
 
 
 def build_model(count: int = 400, **changes: object) -> GridModel:
-    return build(count, **changes).model
+    return build(count, None, **changes).model
 
 
 def read_week(model: GridModel, start_us: int = MONDAY_US, days: int = 7) -> Told:
@@ -280,7 +280,7 @@ def test_the_past_is_what_would_have_been_said_to_the_last_bit(energy: str, prof
 def test_energies_of_intervals_and_registers_tell_the_same() -> None:
     counter, interval = build(20), build(20, energy="interval")
     end_us = MONDAY_US + US_PER_DAY
-    sums = {}
+    sums: dict[str, float] = {}
     for columns in interval.history(MONDAY_US, end_us):
         if columns.quantity == "energy_import_delta_wh":
             sums[columns.device] = sums.get(columns.device, 0.0) + columns.value.sum()
@@ -378,6 +378,5 @@ def test_a_grid_needs_a_site() -> None:
     southern = Site("s", "S", "UTC", latitude=-30.0)
     plan = Plan({"meters": 2}, "UTC", site=southern)
     assert GridSimulator(plan).model.loads._is_south
-    assert not GridSimulator(
-        plan._replace(site=replace(southern, latitude=30.0))
-    ).model.loads._is_south
+    plan = plan._replace(site=replace(southern, latitude=30.0))
+    assert not GridSimulator(plan).model.loads._is_south

@@ -142,7 +142,7 @@ def simulate(
         1 if seed is None else seed,
     )
     interval_s = None if interval is None else parse_interval(interval)
-    changes = {} if seed is None else {"seed": seed}
+    changes: dict[str, object] = {} if seed is None else {"seed": seed}
     if recipe == "grid":
         changes |= choose_meters(count, energy)
     elif energy is not None:
