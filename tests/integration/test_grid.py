@@ -96,7 +96,7 @@ def test_the_live_part_goes_on_where_the_past_ends(grid: Grid) -> None:
     assert before == 60 * 2 * 288 * 5
     outcome = simulate(*COUNT, "--instants", "1", "--url", grid.url, "--interval", "2")
     assert outcome.status == 0, outcome.err
-    assert re.search(r"\d+ readings published to 127\.0\.0\.1", outcome.out)
+    assert re.search(r"\d+ readings published to mqtt://127\.0\.0\.1", outcome.out)
     wait_until(lambda: grid.count(of_meters) >= before + 60 * 5, "every meter has spoken")
     [[falls]] = grid.program.ask(
         "WITH steps AS (SELECT value - lag(value) OVER (PARTITION BY device ORDER BY measured_at) "
