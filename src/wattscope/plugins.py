@@ -48,6 +48,7 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
         "home": Plugin("wattscope.simulate.home_simulator:HomeSimulator"),
         "modbus": Plugin("wattscope.simulate.site_simulators:simulate_plant"),
         "solar": Plugin("wattscope.simulate.solar_simulator:SolarSimulator"),
+        "grid": Plugin("wattscope.simulate.grid_simulator:GridSimulator"),
         "heatpump": Plugin("wattscope.simulate.site_simulators:simulate_heat_pump"),
     },
     "serial_server": {"rtu": Plugin("wattscope.simulate.modbus_serial:serve_serial", "serial")},

@@ -62,7 +62,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def demo(
-    recipe: Annotated[str, typer.Argument(help="home, solar, modbus or heatpump")] = "home",
+    recipe: Annotated[str, typer.Argument(help="home, solar, modbus, grid or heatpump")] = "home",
     data: DemoDataOption = None,
     host: HostOption = None,
     port: PortOption = None,
