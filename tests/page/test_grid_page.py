@@ -189,9 +189,7 @@ def test_bar_of_a_day_leads_to_it(town: RunningPage, open_page: OpenPage) -> Non
     expect(page.get_by_test_id("hours-chart").get_by_test_id("bar")).to_have_count(24)
 
 
-def test_heat_map_is_told_asked_and_opened_by_keys(
-    town: RunningPage, open_page: OpenPage
-) -> None:
+def test_heat_map_is_told_asked_and_opened_by_keys(town: RunningPage, open_page: OpenPage) -> None:
     page = open_grid(town, open_page)
     cells = page.get_by_test_id("heat-cell")
     assert cells.count() > 13 * 24

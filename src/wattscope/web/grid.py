@@ -193,7 +193,7 @@ def _read_hour(
     return load.starts_us, load.load_w, load.known
 
 
-def _choose(  # noqa: PLR0913  # the words of one question
+def _choose(  # the words of one question
     meters: GridMeters,
     news: MeterNews,
     find: str | None,

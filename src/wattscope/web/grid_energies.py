@@ -225,9 +225,7 @@ def _read_month(desk: GridDesk, site: str, first: date, today: date) -> _Month:
     )
 
 
-def _order(
-    found: _Month, wanted: npt.NDArray[np.intp], order: MonthOrder
-) -> npt.NDArray[np.intp]:
+def _order(found: _Month, wanted: npt.NDArray[np.intp], order: MonthOrder) -> npt.NDArray[np.intp]:
     if order is MonthOrder.METER:
         return np.argsort(wanted, kind="stable")
     if order is MonthOrder.ENERGY:
@@ -281,8 +279,6 @@ def _describe_regions(
         month_wh = values["month_wh"]
         share = None if month_wh is None or not whole else number(month_wh / whole)
         rows.append(
-            {"region": region, "meters": regions.count(region)}
-            | values
-            | {"share_of_month": share}
+            {"region": region, "meters": regions.count(region)} | values | {"share_of_month": share}
         )
     return rows

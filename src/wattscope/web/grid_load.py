@@ -55,8 +55,7 @@ class LoadBook:
             wanted = [
                 at
                 for at, day in enumerate(dates)
-                if (kept := self._days.get((meters.site.id, day))) is None
-                or kept.mark != marks[at]
+                if (kept := self._days.get((meters.site.id, day))) is None or kept.mark != marks[at]
             ]
             for stretch in _stretches(wanted):
                 self._work_out(meters, dates, edges, marks, stretch)
@@ -64,9 +63,7 @@ class LoadBook:
             self._forget(meters.site.id, dates)
         return join(found)
 
-    def _read_marks(
-        self, meters: GridMeters, edges: Int64Column
-    ) -> list[tuple[int, int, float]]:
+    def _read_marks(self, meters: GridMeters, edges: Int64Column) -> list[tuple[int, int, float]]:
         """For each day the number of its meters and values, and its energy [Wh]."""
         series = meters.energy.tolist()
         days = self._services.store.roll_up(series, "1d", int(edges[0]), int(edges[-1]))

@@ -105,9 +105,7 @@ class MeterLists:
             energy,
             np.array([_NO_SERIES if one is None else one for one in told], np.int32),
             np.array(sorted(counters), np.int32),
-            np.array(
-                [int(stale_after_s(devices[name]) * US_PER_S) for name in names], np.int64
-            ),
+            np.array([int(stale_after_s(devices[name]) * US_PER_S) for name in names], np.int64),
         )
 
 
