@@ -30,9 +30,11 @@ from wattscope.web.grid_meters import (
 from wattscope.web.grid_rollups import build_grid_rollup_routes
 from wattscope.web.numbers import CSV_RESPONSES, csv_response, number, numbers
 from wattscope.web.problems import PROBLEM_RESPONSES
+from wattscope.web.remembered import Remembered
 from wattscope.web.services import Services
 
-HOUR_KEPT_US = 5 * US_PER_S
+HOUR_KEPT_US = 15 * US_PER_S
+"""So long the last hour is kept."""
 MAX_PAGE = 1000
 _STEP_US = 5 * US_PER_MINUTE
 _SHOWN = ("voltage_v", "current_a", "frequency_hz")
@@ -72,6 +74,11 @@ def build_grid_routes(services: Services) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix="/api/grid", tags=["grid"], responses=PROBLEM_RESPONSES)
     desk = GridDesk.build(services)
+    hours = Remembered(
+        lambda site: _read_hour(services, desk.lists.find(site)),
+        kept_us=HOUR_KEPT_US,
+        now_us=services.now_us,
+    )
 
     @router.get("/now")
     def read_now(site: str | None = None) -> dict[str, Any]:
@@ -90,7 +97,7 @@ def build_grid_routes(services: Services) -> APIRouter:
         spoken.
         """
         meters = desk.lists.find(site)
-        starts, load, known = _read_hour(services, meters)
+        starts, load, known = hours(meters.site.id)
         instants = [format_utc(start) for start in starts.tolist()]
         columns = numbers(load), known.tolist()
         if format == "csv":

@@ -14,7 +14,8 @@ from wattscope.web.grid_meters import GridMeters, MeterLists
 from wattscope.web.remembered import Remembered
 from wattscope.web.services import Services
 
-LOAD_KEPT_US = 10 * US_PER_S
+LOAD_KEPT_US = 30 * US_PER_S
+"""So long a load is kept: meters speak every few minutes."""
 MAX_DAYS = 62
 """The longest span of a load or of daily energies [days]."""
 

@@ -5,7 +5,6 @@ import { useEffect, useState } from "preact/hooks";
 import { apiPath } from "../api/client";
 import { useFetched } from "../api/fetching";
 import type { GridMonth, GridMonthMeter } from "../api/grid";
-import { useSettled } from "../charts/extent";
 import { formatCount, formatDecimal, formatShare, formatValue, THIN_SPACE, UNKNOWN } from "../format/number";
 import { dayOf, longMonthOf } from "../format/time";
 import { addDays, instantOf, type LocalDate } from "../format/zone";
