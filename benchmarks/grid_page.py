@@ -1,8 +1,8 @@
 """``python -m benchmarks.grid_page``: how long the server takes for each question of the page Grid.
 
 A past of some weeks is loaded into a fresh store; then every route is asked three times: the first
-time after a start, again some minutes later, when a reading has come and what is kept for a while is
-too old, and at once after that. Processor time is told, which other programs do not lengthen.
+time after a start, again some minutes later, when a reading has come and what is kept for a while
+is too old, and at once after that. Processor time is told, which other programs hardly lengthen.
 """
 
 from __future__ import annotations

@@ -7,15 +7,12 @@ from datetime import date, timedelta
 
 from wattscope.compute.grid_load import Load
 from wattscope.core.errors import QueryError, UnknownNameError
-from wattscope.core.time_grid import US_PER_S, local_date
+from wattscope.core.time_grid import local_date
 from wattscope.web.grid_days import DayBook
 from wattscope.web.grid_load import LoadBook
 from wattscope.web.grid_meters import GridMeters, MeterLists
-from wattscope.web.remembered import Remembered
 from wattscope.web.services import Services
 
-LOAD_KEPT_US = 30 * US_PER_S
-"""So long a load is kept: meters speak every few minutes."""
 MAX_DAYS = 62
 """The longest span of a load or of daily energies [days]."""
 
@@ -27,23 +24,17 @@ class GridDesk:
     services: Services
     lists: MeterLists
     days: DayBook
-    _loads: Remembered[tuple[str, date, date], Load]
+    loads: LoadBook
 
     @classmethod
     def build(cls, services: Services) -> GridDesk:
         """A desk over the services."""
-        lists, book = MeterLists(services), LoadBook(services)
-
-        def read(key: tuple[str, date, date]) -> Load:
-            site, first, last = key
-            return book.read(lists.find(site), first, last)
-
-        loads = Remembered(read, kept_us=LOAD_KEPT_US, now_us=services.now_us)
-        return cls(services, lists, DayBook(services, lists), loads)
+        lists = MeterLists(services)
+        return cls(services, lists, DayBook(services, lists), LoadBook(services))
 
     def load(self, meters: GridMeters, first: date, last: date) -> Load:
         """The load by quarter hours of local days, ``last`` included."""
-        return self._loads((meters.site.id, first, last))
+        return self.loads.read(meters, first, last)
 
     def find_meter(self, meters: GridMeters, meter: str) -> int:
         """The place of a meter among those that count.

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
 
 from wattscope.compute.grid_load import Load, add_up, join
 from wattscope.core.reading import Int64Column
-from wattscope.core.time_grid import day_start_us, local_date, local_day_edges
+from wattscope.core.time_grid import US_PER_S, day_start_us, local_date, local_day_edges
 from wattscope.ports import Rollup
 from wattscope.web.grid_meters import GridMeters
 from wattscope.web.rollup_edges import FINE_US
 from wattscope.web.services import Services
 
+KEPT_US = 30 * US_PER_S
+"""So long a day that is still running is taken as it was: meters speak every few minutes."""
+PAST_KEPT_US = 120 * US_PER_S
+"""So long nobody looks whether a finished day has changed."""
 MAX_DAYS = 100
 """More finished days than this are not remembered for a site."""
 _BATCH_DAYS = 8
@@ -24,10 +28,11 @@ _BATCH_DAYS = 8
 
 @dataclass(frozen=True, slots=True)
 class _Day:
-    """A finished day, with what shows that it is still right."""
+    """A day, with what shows that it is still right, and when that was looked at last."""
 
     mark: tuple[int, int, float]
     load: Load
+    checked_us: int
 
 
 class LoadBook:
@@ -51,17 +56,31 @@ class LoadBook:
         )
         dates = [local_date(int(start), zone) for start in edges[:-1]]
         with self._lock:
-            marks = self._read_marks(meters, edges)
-            wanted = [
-                at
-                for at, day in enumerate(dates)
-                if (kept := self._days.get((meters.site.id, day))) is None or kept.mark != marks[at]
-            ]
-            for stretch in _stretches(wanted):
-                self._work_out(meters, dates, edges, marks, stretch)
+            due = [at for at, day in enumerate(dates) if self._is_due(meters, day, edges[at + 1])]
+            if due:
+                self._renew(meters, dates[due[0] :], edges[due[0] : due[-1] + 2])
             found = [self._days[meters.site.id, day].load for day in dates]
             self._forget(meters.site.id, dates)
         return join(found)
+
+    def _is_due(self, meters: GridMeters, day: date, end_us: np.int64) -> bool:
+        """Whether it is time to look at a day again."""
+        kept, now_us = self._days.get((meters.site.id, day)), self._services.now_us()
+        limit_us = KEPT_US if now_us < end_us + KEPT_US else PAST_KEPT_US
+        return kept is None or not 0 <= now_us - kept.checked_us < limit_us
+
+    def _renew(self, meters: GridMeters, dates: list[date], edges: Int64Column) -> None:
+        """Look at some days that follow each other; those that have changed are worked out."""
+        marks, now_us = self._read_marks(meters, edges), self._services.now_us()
+        changed = []
+        for at, mark in enumerate(marks):
+            kept = self._days.get((meters.site.id, dates[at]))
+            if kept is None or kept.mark != mark:
+                changed.append(at)
+            else:
+                self._days[meters.site.id, dates[at]] = replace(kept, checked_us=now_us)
+        for stretch in _stretches(changed):
+            self._work_out(meters, dates, edges, marks, stretch)
 
     def _read_marks(self, meters: GridMeters, edges: Int64Column) -> list[tuple[int, int, float]]:
         """For each day the number of its meters and values, and its energy [Wh]."""
@@ -93,7 +112,7 @@ class LoadBook:
         for at in stretch:
             quarters = _quarters(int(edges[at]), int(edges[at + 1]))
             load = _add_up_day(rollup, quarters, meters)
-            self._days[meters.site.id, dates[at]] = _Day(marks[at], load)
+            self._days[meters.site.id, dates[at]] = _Day(marks[at], load, self._services.now_us())
 
     def _forget(self, site: str, wanted: list[date]) -> None:
         """The oldest days that nobody asked for just now, where there are too many."""
