@@ -33,6 +33,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "check": ("check", "doctor"),
     "mend": ("verify", "repair"),
     "train": ("train",),
+    "flink": ("flink-sql",),
 }
 """Modules of this package to the commands that they bring, in the order of the help."""
 
