@@ -27,6 +27,8 @@ from tests.servers import LOOPBACK, ServerMissingError, find_free_port, find_pro
 
 FLINK_VERSION = "2.3.0"
 CONNECTOR_VERSION = "5.0.0-2.2"
+WAIT_S = 900.0
+"""What takes seconds may take minutes where other tests want the processor."""
 VARIABLE = "WATTSCOPE_TEST_FLINK_HOME"
 _PACKAGE = f"apache-flink-libraries=={FLINK_VERSION}"
 _PACKAGED = re.compile(r"[^/]+/(lib/[^/]+\.jar|opt/flink-(?:sql-client|python)[^/]*\.jar)")
@@ -124,7 +126,7 @@ class FlinkCluster:
 
     def await_ready(self) -> None:
         """Return when the cluster has room for jobs."""
-        wait_for_port(self.rest_port, self._running["jobmanager"], 120.0)
+        wait_for_port(self.rest_port, self._running["jobmanager"], WAIT_S)
         self.wait_for("a free slot", lambda: self.ask("/overview")["slots-available"])
 
     def submit(self, *files: Path) -> str:
@@ -137,7 +139,7 @@ class FlinkCluster:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=WAIT_S,
             check=False,
         )
         jobs = re.findall(r"Job ID: ([0-9a-f]{32})", outcome.stdout)
@@ -150,7 +152,7 @@ class FlinkCluster:
         with urllib.request.urlopen(f"http://{LOOPBACK}:{self.rest_port}{path}", timeout=10) as got:
             return json.load(got)
 
-    def wait_for(self, what: str, look: Callable[[], AnswerT], timeout_s: float = 120) -> AnswerT:
+    def wait_for(self, what: str, look: Callable[[], AnswerT], timeout_s: float = WAIT_S) -> AnswerT:
         """What ``look`` gives when it first gives something.
 
         Raises:

@@ -44,8 +44,7 @@ WHERE `nth` = 1;
 -- Missing values (null) and those of unusable quality take no part.
 CREATE TEMPORARY VIEW `minutes` AS
 SELECT
-  `site`, `device`, `quantity`, `window_time` AS `minute_time`,
-  MIN(`measured_at_us`) / 60000000 * 60000000 AS `bucket_start_us`,
+  `site`, `device`, `quantity`, `window_time` AS `bucket_time`,
   COUNT(*) AS `count`,
   SUM(`value`) AS `sum`,
   MIN(`value`) AS `min`,
@@ -58,30 +57,33 @@ GROUP BY `site`, `device`, `quantity`, `window_start`, `window_end`, `window_tim
 
 CREATE TEMPORARY VIEW `quarters` AS
 SELECT
-  `site`, `device`, `quantity`,
-  MIN(`bucket_start_us`) / 900000000 * 900000000 AS `bucket_start_us`,
+  `site`, `device`, `quantity`, `window_time` AS `bucket_time`,
   SUM(`count`) AS `count`,
   SUM(`sum`) AS `sum`,
   MIN(`min`) AS `min`,
   MAX(`max`) AS `max`,
   MIN(`first`) AS `first`,
   MAX(`last`) AS `last`
-FROM TABLE(TUMBLE(TABLE `minutes`, DESCRIPTOR(`minute_time`), INTERVAL '15' MINUTES))
-GROUP BY `site`, `device`, `quantity`, `window_start`, `window_end`;
+FROM TABLE(TUMBLE(TABLE `minutes`, DESCRIPTOR(`bucket_time`), INTERVAL '15' MINUTES))
+GROUP BY `site`, `device`, `quantity`, `window_start`, `window_end`, `window_time`;
 
 EXECUTE STATEMENT SET
 BEGIN
 
 INSERT INTO `aggregates`
 SELECT
-  1, '1m', `site`, `device`, `quantity`, `bucket_start_us`,
+  1, '1m', `site`, `device`, `quantity`,
+  CAST(TIMESTAMPDIFF(MINUTE, TO_TIMESTAMP_LTZ(0, 3), `bucket_time`) / 1 AS BIGINT)
+    * 60000000 AS `bucket_start_us`,
   `count`, `sum`, `min`, `max`, `sum` / `count` AS `mean`,
   CAST(SUBSTRING(`first` FROM 21) AS DOUBLE) AS `first`,
   CAST(SUBSTRING(`last` FROM 21) AS DOUBLE) AS `last`
 FROM `minutes`
 UNION ALL
 SELECT
-  1, '15m', `site`, `device`, `quantity`, `bucket_start_us`,
+  1, '15m', `site`, `device`, `quantity`,
+  CAST(TIMESTAMPDIFF(MINUTE, TO_TIMESTAMP_LTZ(0, 3), `bucket_time`) / 15 AS BIGINT)
+    * 900000000 AS `bucket_start_us`,
   `count`, `sum`, `min`, `max`, `sum` / `count` AS `mean`,
   CAST(SUBSTRING(`first` FROM 21) AS DOUBLE) AS `first`,
   CAST(SUBSTRING(`last` FROM 21) AS DOUBLE) AS `last`

@@ -57,7 +57,7 @@ class Topics:
         names = (job.readings_topic, job.aggregates_topic, job.late_topic)
         made = AdminClient(self._reach).create_topics([NewTopic(n, PARTITIONS, 1) for n in names])
         for future in made.values():
-            future.result(30)
+            future.result(300)
         self._producer = Producer({**self._reach, "enable.idempotence": True})
         self._consumers = {name: self._open_consumer(name) for name in names[1:]}
         self._seen: dict[str, list[Any]] = {name: [] for name in names[1:]}
@@ -67,7 +67,7 @@ class Topics:
         for message in messages:
             partition = DEVICES.index(message.device) % (PARTITIONS - 1)
             self._append(message.device, message.encode(), partition)
-        self._producer.flush(30)
+        self._producer.flush(300)
 
     def publish_damaged(self) -> None:
         for payload in DAMAGED:
@@ -204,7 +204,7 @@ def await_buckets(
         return found if {name_bucket(one) for one in found} >= set(expected) else []
 
     with contextlib.suppress(RuntimeError):
-        return flink.wait_for("the buckets", look, 180)
+        return flink.wait_for("the buckets", look)
     return topics.read_aggregates()  # for the comparison to tell what is missing
 
 

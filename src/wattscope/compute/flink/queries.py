@@ -23,6 +23,7 @@ from typing import Final
 
 from wattscope.compute.decode.aggregate_json import LEVEL_US, SCHEMA_VERSION
 from wattscope.core.reading import Quality
+from wattscope.core.time_grid import US_PER_MINUTE
 
 READING_VERSION: Final = 1
 """The version of a reading's JSON that the job reads."""
@@ -119,8 +120,7 @@ _MINUTES = """
 -- Missing values (null) and those of unusable quality take no part.
 CREATE TEMPORARY VIEW `minutes` AS
 SELECT
-  `site`, `device`, `quantity`, `window_time` AS `minute_time`,
-  MIN(`measured_at_us`) / {minute_us} * {minute_us} AS `bucket_start_us`,
+  `site`, `device`, `quantity`, `window_time` AS `bucket_time`,
 {columns}
 FROM `first_values`
 WHERE `value` IS NOT NULL AND MOD(`flags`, {unusable}) = 0
@@ -128,16 +128,17 @@ GROUP BY `site`, `device`, `quantity`, `window_start`, `window_end`, `window_tim
 
 CREATE TEMPORARY VIEW `quarters` AS
 SELECT
-  `site`, `device`, `quantity`,
-  MIN(`bucket_start_us`) / {quarter_us} * {quarter_us} AS `bucket_start_us`,
+  `site`, `device`, `quantity`, `window_time` AS `bucket_time`,
 {merged}
-FROM TABLE(TUMBLE(TABLE `minutes`, DESCRIPTOR(`minute_time`), INTERVAL '15' MINUTES))
-GROUP BY `site`, `device`, `quantity`, `window_start`, `window_end`;
+FROM TABLE(TUMBLE(TABLE `minutes`, DESCRIPTOR(`bucket_time`), INTERVAL '15' MINUTES))
+GROUP BY `site`, `device`, `quantity`, `window_start`, `window_end`, `window_time`;
 """
 
 _BUCKETS = """\
 SELECT
-  {version}, '{level}', `site`, `device`, `quantity`, `bucket_start_us`,
+  {version}, '{level}', `site`, `device`, `quantity`,
+  CAST(TIMESTAMPDIFF(MINUTE, TO_TIMESTAMP_LTZ(0, 3), `bucket_time`) / {minutes} AS BIGINT)
+    * {size_us} AS `bucket_start_us`,
   `count`, `sum`, `min`, `max`, `sum` / `count` AS `mean`,
   {first},
   {last}
@@ -153,14 +154,11 @@ WHERE `is_late`;
 
 def write_queries() -> str:
     """All that is computed, as one job: its parts read each message once."""
-    minute_us, quarter_us = LEVEL_US["1m"], LEVEL_US["15m"]
     return "".join(
         (
             _HEAD,
             _READINGS.format(version=READING_VERSION),
             _MINUTES.format(
-                minute_us=minute_us,
-                quarter_us=quarter_us,
                 unusable=int(UNUSABLE) + 1,
                 columns=_join(f"{one.of_values} AS `{one.name}`" for one in COLUMNS),
                 merged=_join(f"{one.of_parts} AS `{one.name}`" for one in COLUMNS),
@@ -180,7 +178,13 @@ def write_queries() -> str:
 def _select(level: str, view: str) -> str:
     told = {one.name: one.told for one in COLUMNS}
     return _BUCKETS.format(
-        version=SCHEMA_VERSION, level=level, view=view, first=told["first"], last=told["last"]
+        version=SCHEMA_VERSION,
+        level=level,
+        minutes=LEVEL_US[level] // US_PER_MINUTE,
+        size_us=LEVEL_US[level],
+        view=view,
+        first=told["first"],
+        last=told["last"],
     )
 
 
