@@ -28,7 +28,11 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
         "mqtt": Plugin("wattscope.sources.mqtt:MqttSource"),
         "modbus": Plugin("wattscope.sources.modbus:ModbusSource"),
     },
-    "log": {"segments": Plugin("wattscope.logs.segment_log:SegmentLog")},
+    "log": {
+        "segments": Plugin("wattscope.logs.segment_log:SegmentLog"),
+        "kafka": Plugin("wattscope.logs.kafka.kafka_log:KafkaLog", "kafka"),
+    },
+    "follower": {"kafka": Plugin("wattscope.logs.kafka.kafka_follower:KafkaFollower", "kafka")},
     "store": {"duckdb": Plugin("wattscope.stores.duckdb_store:DuckdbStore")},
     "live": {"memory": Plugin("wattscope.live.memory_view:MemoryView")},
     "simulator": {
