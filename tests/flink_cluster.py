@@ -147,18 +147,18 @@ class FlinkCluster:
         assert "[ERROR]" not in outcome.stdout, outcome.stdout
         return str(jobs[0])
 
-    def ask(self, path: str) -> Any:
+    def ask(self, path: str) -> Any:  # noqa: ANN401 - JSON of somebody else
         """An answer of the cluster's own interface."""
         with urllib.request.urlopen(f"http://{LOOPBACK}:{self.rest_port}{path}", timeout=10) as got:
             return json.load(got)
 
-    def wait_for(self, what: str, look: Callable[[], AnswerT], timeout_s: float = WAIT_S) -> AnswerT:
+    def wait_for(self, what: str, look: Callable[[], AnswerT]) -> AnswerT:
         """What ``look`` gives when it first gives something.
 
         Raises:
             RuntimeError: It gave nothing in time.
         """
-        deadline_s = time.monotonic() + timeout_s
+        deadline_s = time.monotonic() + WAIT_S
         while time.monotonic() < deadline_s:
             ended = [part for part, process in self._running.items() if process.poll() is not None]
             if ended:
@@ -169,7 +169,7 @@ class FlinkCluster:
                 if found:
                     return found
             time.sleep(0.1)
-        message = f"no sign of {what} after {timeout_s} s; see {self.folder}"
+        message = f"no sign of {what} after {WAIT_S} s; see {self.folder}"
         raise RuntimeError(message)
 
     def close(self) -> None:

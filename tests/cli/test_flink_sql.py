@@ -10,7 +10,6 @@ from wattscope.cli.main import build_app
 from wattscope.compute.flink import write_job
 from wattscope.compute.flink.job import Delivery, FlinkJob
 
-
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "flink.md"
 
 

@@ -65,7 +65,9 @@ def build_stretch(device: str, start_us: int, end_us: int, seed: int) -> list[Me
         t_us = t + chance.choice([0, chance.randrange(STEP_US)])
         power = 3000 * math.sin(t / (7 * US_PER_MINUTE)) + chance.gauss(0, 20)
         count = 0.0 if chance.random() < 0.01 else count + abs(power) / 720
-        message = Message(device, t_us, *_spoil(chance, power, count), chance.randrange(8 * US_PER_S))
+        message = Message(
+            device, t_us, *_spoil(chance, power, count), chance.randrange(8 * US_PER_S)
+        )
         told.append(message)
         again_us = message.delay_us + chance.randrange(US_PER_S)
         if chance.random() < 0.1:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from tests.integration.farm_messages import (
     list_buckets,
     weave,
 )
-from tests.kafka_server import run_kafka
+from tests.kafka_server import KafkaServer
 from tests.servers import ServerMissingError
 from wattscope.compute.decode.aggregate_json import LEVEL_US, Aggregate, decode_aggregate
 from wattscope.compute.flink import write_job
@@ -70,6 +71,7 @@ class Topics:
         self._producer.flush(300)
 
     def publish_damaged(self) -> None:
+        """Append what is no reading."""
         for payload in DAMAGED:
             self._append("panel-0", payload, 0)
 
@@ -118,16 +120,6 @@ class Topics:
     def close(self) -> None:
         for consumer in self._consumers.values():
             consumer.close()
-
-
-@pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with contextlib.ExitStack() as stack:
-        try:
-            server = stack.enter_context(run_kafka(tmp_path_factory.mktemp("kafka")))
-        except ServerMissingError as missing:
-            pytest.skip(str(missing))
-        yield server.address
 
 
 @pytest.fixture
@@ -221,17 +213,17 @@ def await_checkpoint(flink: FlinkCluster, job_id: str) -> None:
 
 @pytest.mark.parametrize("delivery", Delivery)
 def test_job_gives_the_buckets_of_our_own_rollups(
-    kafka: str, flink: FlinkCluster, tmp_path: Path, delivery: Delivery
+    kafka: KafkaServer, flink: FlinkCluster, tmp_path: Path, delivery: Delivery
 ) -> None:
     job = FlinkJob(
-        bootstrap=kafka,
-        topic_prefix=f"{delivery.value}.",
+        bootstrap=kafka.address,
+        topic_prefix=f"{delivery.value}-{secrets.token_hex(4)}.",
         lateness_s=LATENESS_S,
         idle_s=2,
         checkpoint_s=1,
         delivery=delivery,
     )
-    with contextlib.closing(Topics(kafka, job)) as topics:
+    with contextlib.closing(Topics(kafka.address, job)) as topics:
         job_id = submit(flink, job, tmp_path)
         told = list_first_hour()
         assert len(told) > 4000

@@ -99,7 +99,7 @@ class FlinkJob:
         texts = {
             "the address of Kafka": self.bootstrap,
             "the name of the group": self.group,
-            "the folder of checkpoints": self.checkpoints or "-",
+            "the folder of checkpoints": "-" if self.checkpoints is None else self.checkpoints,
             **{f"Kafka option {name!r}": text for name, text in self.kafka_options},
         }
         faults = [

@@ -159,4 +159,6 @@ def _duration(time_s: float) -> str:
 
 
 def _list(options: Mapping[str, str]) -> str:
-    return ",\n".join(f"  {quote_text(name)} = {quote_text(text)}" for name, text in options.items())
+    return ",\n".join(
+        f"  {quote_text(name)} = {quote_text(text)}" for name, text in options.items()
+    )
