@@ -74,11 +74,11 @@ def build_grid_routes(services: Services) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix="/api/grid", tags=["grid"], responses=PROBLEM_RESPONSES)
     desk = GridDesk.build(services)
-    hours = Remembered(
-        lambda site: _read_hour(services, desk.lists.find(site)),
-        kept_us=HOUR_KEPT_US,
-        now_us=services.now_us,
-    )
+
+    def work_out_hour(site: str) -> tuple[Int64Column, FloatColumn, Int64Column]:
+        return _read_hour(services, desk.lists.find(site))
+
+    hours = Remembered(work_out_hour, kept_us=HOUR_KEPT_US, now_us=services.now_us)
 
     @router.get("/now")
     def read_now(site: str | None = None) -> dict[str, Any]:
