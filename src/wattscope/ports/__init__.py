@@ -1,0 +1,35 @@
+"""The ports: what the stages may ask of sources, logs, stores and the rest.
+
+Each protocol says what is *always*, what is *never* and what is *not guaranteed*.
+Every implementation passes the contract suite of its port in ``tests/contracts``.
+"""
+
+from wattscope.ports.live import LiveMinutes, LiveView, MinuteSums
+from wattscope.ports.logs import EventLog, FollowedRecord, LogFollower, LogRecord, LogWriter
+from wattscope.ports.messages import Quarantined, RawMessage, Source
+from wattscope.ports.sharing import Registry, WorkShare
+from wattscope.ports.stores import Chart, Rollup, Store, StoreReceipt, Table
+from wattscope.ports.watching import Detector, Notifier
+
+__all__ = [
+    "Chart",
+    "Detector",
+    "EventLog",
+    "FollowedRecord",
+    "LiveMinutes",
+    "LiveView",
+    "LogFollower",
+    "LogRecord",
+    "LogWriter",
+    "MinuteSums",
+    "Notifier",
+    "Quarantined",
+    "RawMessage",
+    "Registry",
+    "Rollup",
+    "Source",
+    "Store",
+    "StoreReceipt",
+    "Table",
+    "WorkShare",
+]
