@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +27,7 @@ KINDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)]
 """For ``params`` of a fixture that calls ``run_place``."""
 HOME = Site("home", "Home", "Europe/Berlin", "EUR", 52.5, 13.4)
 METER = Device("meter", "home", "Meter", DeviceKind.METER, rating_w=4000.0)
+WORKER = Path(__file__).parent / "series_worker.py"
 _numbers = itertools.count()
 
 
@@ -67,3 +71,33 @@ def fresh_options(server: str) -> Iterator[PostgresOptions]:
         with contextlib.closing(psycopg.connect(server, autocommit=True)) as connection:
             name = sql.Identifier(options.schema)
             connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(name))
+
+
+def begin_worker(options: PostgresOptions, wanted: list[list[str]]) -> subprocess.Popen[str]:
+    file = options.password_file
+    order = {"url": options.url, "schema": options.schema}
+    order |= {} if file is None else {"password_file": str(file)}
+    return subprocess.Popen(
+        [sys.executable, str(WORKER), json.dumps([order, wanted])],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def let_go(workers: list[subprocess.Popen[str]]) -> None:
+    """All at once, when all are ready."""
+    for worker in workers:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "ready\n"
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+
+
+def end_worker(worker: subprocess.Popen[str]) -> None:
+    for stream in (worker.stdin, worker.stdout):
+        assert stream is not None
+        stream.close()
+    worker.wait(30)

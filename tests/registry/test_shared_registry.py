@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import threading
 import traceback
 from collections.abc import Iterator
@@ -19,20 +17,26 @@ from psycopg import sql
 from sqlalchemy import insert, select, text, update
 
 from tests.postgres_server import PASSWORD, PostgresServer, run_own_postgres
-from tests.registry.registries import HOME, METER, fresh_options
+from tests.registry.registries import (
+    HOME,
+    METER,
+    begin_worker,
+    end_worker,
+    fresh_options,
+    let_go,
+)
 from tests.servers import ServerMissingError
 from wattscope.core.counter_steps import CounterDecision, StepKind
-from wattscope.core.errors import SettingsError, StorageError, TransientError, UnknownNameError
+from wattscope.core.errors import StorageError, TransientError, UnknownNameError
 from wattscope.core.topology import Site
 from wattscope.registry import postgres_names
 from wattscope.registry.postgres_database import PostgresDatabase
 from wattscope.registry.postgres_link import PostgresOptions
-from wattscope.registry.postgres_schema import POSTGRES_VERSION, names_state, version
+from wattscope.registry.postgres_schema import names_state
 from wattscope.registry.schema import devices, series
 from wattscope.registry.sql_registry import SqlRegistry
 
 pytestmark = pytest.mark.integration
-WORKER = Path(__file__).parent / "series_worker.py"
 COMMON = [[f"meter-{n}", name] for n in range(8) for name in ("voltage_v", "active_power_w")]
 
 
@@ -69,36 +73,6 @@ def own(running: PostgresServer) -> Iterator[PostgresServer]:
 def own_options(own: PostgresServer) -> Iterator[PostgresOptions]:
     with fresh_options(own.url.replace("@", f":{PASSWORD.replace(' ', '%20')}@")) as made:
         yield replace(made, url=own.url, password_file=own.password_file)
-
-
-def begin_worker(options: PostgresOptions, wanted: list[list[str]]) -> subprocess.Popen[str]:
-    file = options.password_file
-    order = {"url": options.url, "schema": options.schema}
-    order |= {} if file is None else {"password_file": str(file)}
-    return subprocess.Popen(
-        [sys.executable, str(WORKER), json.dumps([order, wanted])],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
-def let_go(workers: list[subprocess.Popen[str]]) -> None:
-    """All at once, when all are ready."""
-    for worker in workers:
-        assert worker.stdout is not None
-        assert worker.stdout.readline() == "ready\n"
-    for worker in workers:
-        assert worker.stdin is not None
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-
-
-def end_worker(worker: subprocess.Popen[str]) -> None:
-    for stream in (worker.stdin, worker.stdout):
-        assert stream is not None
-        stream.close()
-    worker.wait(30)
 
 
 # ── ids ──────────────────────────────────────────────────────────────────────────────────────
@@ -343,52 +317,7 @@ def test_password_file_that_changes_is_read_again(
         assert SqlRegistry(database).list_sites() == []
 
 
-# ── tables ───────────────────────────────────────────────────────────────────────────────────
-
-
-def test_newer_version_is_refused_and_left_alone(
-    database: PostgresDatabase, options: PostgresOptions
-) -> None:
-    with database.begin() as connection:
-        connection.execute(update(version).values(version=POSTGRES_VERSION + 1))
-    for is_read_only in (False, True):
-        with pytest.raises(StorageError, match="use the newer program"):
-            PostgresDatabase(options, is_read_only=is_read_only)
-
-
-def test_columns_that_came_later_are_added_by_one_of_those_that_start(
-    database: PostgresDatabase, options: PostgresOptions
-) -> None:
-    """An older version lacks a column that may be null, and a table."""
-    SqlRegistry(database).put_site(replace(HOME, id="cabin"))
-    with database.begin() as connection:
-        connection.execute(text(f'ALTER TABLE "{options.schema}".devices DROP COLUMN longitude'))
-        connection.execute(text(f'DROP TABLE "{options.schema}".models'))
-        connection.execute(update(version).values(version=POSTGRES_VERSION - 1))
-    with pytest.raises(StorageError, match="older version"):
-        PostgresDatabase(options, is_read_only=True)
-    workers = [begin_worker(options, [["meter", "voltage_v"]]) for _ in range(3)]
-    let_go(workers)
-    assert {worker.communicate(timeout=60)[0] for worker in workers} == {
-        '["meter", "voltage_v", 1]\n'
-    }
-    registry = SqlRegistry(database)
-    assert [site.id for site in registry.list_sites()] == ["cabin", "home"]
-    registry.put_device(replace(METER, longitude=13.4))
-    with database.begin() as connection:
-        assert connection.execute(select(version)).all() == [(POSTGRES_VERSION,)]
-
-
-def test_reader_makes_nothing_and_changes_nothing(options: PostgresOptions) -> None:
-    with pytest.raises(StorageError, match="has no tables"):
-        PostgresDatabase(options, is_read_only=True)
-    PostgresDatabase(options).close()
-    with closing(PostgresDatabase(options, is_read_only=True)) as reader:
-        registry = SqlRegistry(reader)
-        with pytest.raises(StorageError, match="readonly"):
-            registry.put_site(HOME)
-        with pytest.raises(Exception, match="read-only"), reader.begin() as connection:
-            connection.execute(insert(series).values(id=1, device="a", quantity="b"))
+# ── rights and settings of a server ──────────────────────────────────────────────────────────
 
 
 def test_commits_wait_for_the_disk_where_the_server_does_not(
@@ -414,14 +343,3 @@ def test_user_without_rights_is_told_what_to_give(
                 PostgresDatabase(replace(own_options, url=url, password_file=None))
         finally:
             admin.execute("DROP ROLE guest")
-
-
-# ── options ──────────────────────────────────────────────────────────────────────────────────
-
-
-def test_options_tell_all_faults_and_show_no_password() -> None:
-    with pytest.raises(SettingsError) as refused:
-        PostgresOptions("mysql://a:tu-l1p@h/d", schema="", pool_size=0, statement_s=-1.0)
-    assert len(refused.value.faults) == 4
-    assert "tu-l1p" not in str(refused.value)
-    assert "tu-l1p" not in repr(PostgresOptions("postgresql://a:tu-l1p@h/d"))
