@@ -34,8 +34,9 @@ _PACKAGE = f"apache-flink-libraries=={FLINK_VERSION}"
 _PACKAGED = re.compile(r"[^/]+/(lib/[^/]+\.jar|opt/flink-(?:sql-client|python)[^/]*\.jar)")
 _GATEWAY = ("flink-sql-gateway", "flink-sql-gateway-api")
 
-# As delivered, Flink wants 1.6 GB a process, and takes 50 s to believe that one is gone. Without
-# its shell scripts a task manager must be told every part of its memory.
+# As delivered, Flink wants 1.6 GB a process, and gives up after 10 s where a busy machine needs
+# more; that a process is gone, it sees by its refused connections. Without Flink's shell scripts a
+# task manager must be told every part of its memory.
 CONFIG = """\
 jobmanager.rpc.address: {host}
 jobmanager.rpc.port: {rpc}
@@ -59,7 +60,13 @@ rest.bind-address: {host}
 rest.port: {rest}
 parallelism.default: 2
 heartbeat.interval: 1000
-heartbeat.timeout: 8000
+heartbeat.rpc-failure-threshold: 2
+pekko.ask.timeout: 300 s
+pekko.startup-timeout: 300 s
+web.timeout: 300000
+client.timeout: 600 s
+slot.request.timeout: 600000
+execution.checkpointing.tolerable-failed-checkpoints: 1000
 restart-strategy.type: fixed-delay
 restart-strategy.fixed-delay.attempts: 1000
 restart-strategy.fixed-delay.delay: 500 ms
@@ -181,7 +188,8 @@ class FlinkCluster:
         """The command line up to the class that is to run."""
         java = find_program("java")
         assert java is not None
-        jars = [*self.home.glob("lib/*.jar"), *self.home.glob("opt/flink-*.jar")]
+        wanted = ("lib/*.jar", "opt/flink-sql-*.jar", "opt/flink-python-*.jar")
+        jars = [jar for pattern in wanted for jar in self.home.glob(pattern)]
         logging = f"-Dlog4j.configurationFile={self.folder / 'log4j.properties'}"
         return [java, *_JAVA, heap, logging, "-cp", os.pathsep.join(map(str, jars))]
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from tests.flink_cluster import FlinkCluster, run_flink
 from tests.integration.farm_messages import (
@@ -54,9 +55,11 @@ class Topics:
 
     def __init__(self, address: str, job: FlinkJob) -> None:
         self._job = job
-        self._reach = {"bootstrap.servers": address}
+        self._reach: dict[str, str | int | float | bool] = {"bootstrap.servers": address}
         names = (job.readings_topic, job.aggregates_topic, job.late_topic)
-        made = AdminClient(self._reach).create_topics([NewTopic(n, PARTITIONS, 1) for n in names])
+        # Without a name it would end before its answers are there.
+        admin = AdminClient(self._reach)
+        made = admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
         for future in made.values():
             future.result(300)
         self._producer = Producer({**self._reach, "enable.idempotence": True})
