@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, closing
 
 import pytest
@@ -182,10 +182,7 @@ async def test_two_sources_never_read_one_gateway_and_one_follows_the_other(post
                 now_us=lambda: time.time_ns() // 1000,
                 draw=lambda: 0.5,
             )
-            following = await stack.enter_async_context(
-                contextlib.aclosing(_follow(shared, source))
-            )
-            await anext(following)
+            await stack.enter_async_context(polling(shared, source))
             sources.append((source, shared))
         await until(lambda: [len(one.gateways) for one, _ in sources] == [2, 2])
         gone, shared = sources[0]
@@ -201,15 +198,18 @@ async def test_two_sources_never_read_one_gateway_and_one_follows_the_other(post
         assert [one.n_together for one in takers] == [1, 1, 1, 1]
 
 
-async def _follow(shared: SharedFleet, source: ModbusSource) -> AsyncGenerator[None]:
-    """Runs both until it is closed."""
-
+@asynccontextmanager
+async def polling(shared: SharedFleet, source: ModbusSource) -> AsyncIterator[None]:
     async def receive() -> None:
         async for _ in source.receive():
             pass
 
     async with running(shared):
         task = asyncio.create_task(receive())
-        yield
-        await source.close()
-        await task
+        try:
+            yield
+        finally:
+            await source.close()
+            await task
+    # Waits for a round that is under way.
+    await shared.close()

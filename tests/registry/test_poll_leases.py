@@ -150,6 +150,9 @@ def test_what_is_released_is_free_at_once(database: PostgresDatabase) -> None:
     first.close()
     assert first.list_held() == set()
     assert second.share(NAMES) == set(NAMES)
+    # A round that comes too late takes nothing.
+    second.close()
+    assert first.share(NAMES) == set()
 
 
 @pytest.mark.integration

@@ -70,5 +70,5 @@ class WorkShare(Protocol):
         ...
 
     def close(self) -> None:
-        """Give up everything; no work goes on when this is called."""
+        """Give up everything, for good; no work goes on when this is called."""
         ...

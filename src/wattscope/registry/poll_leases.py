@@ -138,6 +138,7 @@ class PollLeases:
         self._holder = holder
         self._clock_s = clock_s
         self._lock = threading.Lock()
+        self._is_closed = False
         self._beat = 0
         self._until_s: dict[str, float] = {}
         self._leaving_s: dict[str, float] = {}
@@ -158,6 +159,8 @@ class PollLeases:
             TransientError: The registry cannot be reached; what is held is held until it ends.
         """
         with self._lock:
+            if self._is_closed:
+                return frozenset()
             # Before the beats are raised: others wait from then on.
             begun_s = self._clock_s()
             self._beat += 1
@@ -199,12 +202,13 @@ class PollLeases:
                 self._delete(connection, names)
 
     def close(self) -> None:
-        """Give up everything; no work goes on when this is called.
+        """Give up everything, for good; no work goes on when this is called.
 
         Raises:
             TransientError: As ``release``.
         """
         with self._lock:
+            self._is_closed = True
             self._until_s = {}
             with self._database.begin_alone(self._book) as connection:
                 connection.execute(delete(leases).where(*self._is_mine()))
