@@ -129,9 +129,8 @@ class FollowedRecord:
 class LogFollower(Protocol):
     """The way out of a log that many processes write and share the reading of.
 
-    Such a log has partitions, and no offset that stands for all before it: it is no ``EventLog``,
-    whose one reader goes by offsets. The members of a group share its partitions; the group, not
-    the store, remembers how far it is.
+    It has partitions and no offset that stands for all before it, so it is no ``EventLog``. The
+    members of a group share the partitions; the group, not the store, remembers how far it is.
 
     Always: everything appended is given to a member of each group; what one device said in the
     order in which it was appended; what was not committed is given again, perhaps to another.
@@ -198,10 +197,6 @@ class EventLog(LogWriter, Protocol):
 
     def drop_before(self, offset: int) -> None:
         """Free the room of records below ``offset``; may keep some of them."""
-        ...
-
-    def close(self) -> None:
-        """Release the files; waits for an append under way."""
         ...
 
 

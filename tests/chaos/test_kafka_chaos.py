@@ -292,18 +292,53 @@ def test_append_while_the_connection_is_cut_is_an_error_that_says_where(
 ) -> None:
     options = make_options(kafka, servers=(f"{LOOPBACK}:{kafka.front_port}",), timeout_s=2.0)
     log: KafkaLog = open_log(options)
-    log.append(values(1.0))
+    wait_until(lambda: _appends(log, 0), lambda: None)
     proxy.cut()
     with pytest.raises(TransientError, match=rf"Kafka at {LOOPBACK}:{kafka.front_port}"):
         log.append(values(2.0, first_t=1))
     proxy.mend()
-    wait_until(lambda: _appends(log), lambda: None)
+    wait_until(lambda: _appends(log, 1), lambda: None)
     log.close()
 
 
-def _appends(log: KafkaLog) -> bool:
+def _appends(log: KafkaLog, t: int) -> bool:
     try:
-        log.append(values(2.0, first_t=1))
+        log.append(values(2.0, first_t=t))
     except TransientError:
         return False
     return True
+
+
+def test_reader_that_is_cut_off_says_so_until_it_is_there_again(
+    kafka: KafkaServer, proxy: TcpProxy
+) -> None:
+    options = make_options(kafka, servers=(f"{LOOPBACK}:{kafka.front_port}",), timeout_s=2.0)
+    log, follower = open_log(options), open_follower(options)
+    wait_until(lambda: _appends(log, 0), lambda: None)
+    follow_until(follower, lambda found: (1, 0) in seen_in(found), commits=False)
+    proxy.cut()
+    for _ in range(3):
+        wait_until(lambda: _is_refused(lambda: follower.poll(0.2)), lambda: None)
+    assert _is_refused(follower.commit)
+    proxy.mend()
+    wait_until(lambda: not _is_refused(follower.commit), lambda: None)
+    wait_until(lambda: _appends(log, 1), lambda: None)
+    seen: Keys = set()
+
+    def read() -> None:
+        with contextlib.suppress(TransientError):
+            seen.update(_poll(follower.poll))
+
+    wait_until(lambda: (1, 1) in seen, read)
+    assert not _is_refused(follower.commit)
+    follower.close()
+    log.close()
+
+
+def _is_refused(work: Callable[[], object]) -> bool:
+    try:
+        work()
+    except TransientError as fault:
+        assert "Kafka at" in str(fault)  # noqa: PT017  # what was raised is looked at, or nothing was
+        return True
+    return False

@@ -34,13 +34,13 @@ _WORDS: Final = MappingProxyType(
         KafkaError.CLUSTER_AUTHORIZATION_FAILED: _FORBIDDEN,
         KafkaError.UNKNOWN_TOPIC_OR_PART: _TOPIC_LOST,
         KafkaError._UNKNOWN_TOPIC: _TOPIC_LOST,
-        KafkaError.MSG_SIZE_TOO_LARGE: "refuses a message so long; raise message.max.bytes there",
+        KafkaError.MSG_SIZE_TOO_LARGE: "refuses messages so long; raise its limit",
         KafkaError.NOT_ENOUGH_REPLICAS: _FEW_COPIES,
         KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND: _FEW_COPIES,
         KafkaError.INVALID_REPLICATION_FACTOR: (
             "has fewer brokers than the copies wanted; lower replication"
         ),
-        KafkaError._INVALID_ARG: "cannot be asked with these settings; correct them",
+        KafkaError._INVALID_ARG: "cannot be asked so; correct ca_file, certificate_file, key_file",
     }
 )
 

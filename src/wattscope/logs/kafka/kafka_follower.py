@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -180,7 +181,7 @@ class KafkaFollower:
             )
         return self._consumer
 
-    def _settings(self) -> dict[str, object]:
+    def _settings(self) -> dict[str, Any]:
         return quiet_settings(self.options) | {
             "group.id": self.group,
             "partition.assignment.strategy": "cooperative-sticky",

@@ -115,8 +115,9 @@ class MessageReader:
             else:
                 refusal = decode_quarantined(message.value())
             if refusal is not None:
-                is_item = isinstance(refusal, Quarantined)
-                aside.append(refusal if is_item else _set_aside(message, refusal))
+                aside.append(
+                    refusal if isinstance(refusal, Quarantined) else _set_aside(message, refusal)
+                )
                 numbers.append(_number(message, self._readings_topic))
         return FollowedRecord(
             columns.build(),

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from wattscope.core.errors import TransientError
 from wattscope.logs.kafka.faults import LastFault, explain
@@ -62,7 +64,7 @@ def make_missing_topics(options: KafkaOptions, names: Sequence[str] = TOPICS) ->
     return [options.topic(name) for name in missing]
 
 
-def quiet_settings(options: KafkaOptions) -> dict[str, object]:
+def quiet_settings(options: KafkaOptions) -> dict[str, Any]:
     """Settings of a client that tells us of faults and does not write them to the terminal."""
     return {**options.client_settings(), "log_level": 2}
 
