@@ -154,6 +154,15 @@ class FlinkCluster:
         assert "[ERROR]" not in outcome.stdout, outcome.stdout
         return str(jobs[0])
 
+    def cancel(self, job_id: str) -> None:
+        """End a job, and return when it has ended."""
+        address = f"http://{LOOPBACK}:{self.rest_port}/jobs/{job_id}?mode=cancel"
+        with urllib.request.urlopen(urllib.request.Request(address, method="PATCH"), timeout=60):
+            pass
+        self.wait_for(
+            "the end of the job", lambda: self.ask(f"/jobs/{job_id}")["state"] == "CANCELED"
+        )
+
     def ask(self, path: str) -> Any:  # noqa: ANN401 - JSON of somebody else
         """An answer of the cluster's own interface."""
         with urllib.request.urlopen(f"http://{LOOPBACK}:{self.rest_port}{path}", timeout=10) as got:
