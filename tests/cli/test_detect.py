@@ -28,7 +28,7 @@ def fill(folder: Path, window: Window) -> None:
 
 
 def spoil(window: Window) -> Window:
-    """The first panel gives a fifth of its power at the usual voltage and current on the last day."""
+    """On the last day the first panel gives a fifth of its power at the usual voltage."""
     power = window.values["production_power_w"].copy()
     per_day = len(window.slot_us) // N_DAYS
     power[0, -per_day:] *= 0.2
