@@ -17,6 +17,8 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from tests.kafka_server import KafkaServer, run_kafka
+from tests.redis_server import RedisServer, run_redis
 from tests.servers import (
     MosquittoServer,
     ServerMissingError,
@@ -115,6 +117,46 @@ def postgres() -> Iterator[str]:
         return
     with _skip_when_missing(run_postgres()) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis that tests share: use a prefix of your own, do not stop it."""
+    named = os.environ.get("WATTSCOPE_TEST_REDIS")
+    if named:
+        yield RedisServer(named)
+        return
+    with _skip_when_missing(run_redis(tmp_path_factory.mktemp("redis"))) as server:
+        yield server
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis for one test alone, which may stop, kill and start it."""
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    with _skip_when_missing(run_redis(folder)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """A Kafka that tests share: use a prefix of your own for topics and groups, do not stop it."""
+    named = os.environ.get("WATTSCOPE_TEST_KAFKA")
+    if named:
+        yield KafkaServer(named)
+        return
+    with _skip_when_missing(run_kafka(tmp_path_factory.mktemp("kafka"))) as server:
+        yield server
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[KafkaServer]:
+    """A Kafka for one test alone, which may stop, kill and start it."""
+    folder = tmp_path / "kafka"
+    folder.mkdir()
+    with _skip_when_missing(run_kafka(folder)) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

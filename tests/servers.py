@@ -204,14 +204,14 @@ def _postgres_process(folder: Path, user: str | None) -> Iterator[int]:
         )
     try:
         wait_for_port(port, process)
-        _wait_for_postgres(port)
+        wait_for_postgres(port)
         yield port
     finally:
         process.send_signal(signal.SIGINT)  # "fast": closes connections, ends cleanly
         process.wait(30)
 
 
-def _wait_for_postgres(port: int, timeout_s: float = 20.0) -> None:
+def wait_for_postgres(port: int, timeout_s: float = 20.0) -> None:
     """The port is open a moment before it answers."""
     deadline_s = time.monotonic() + timeout_s
     command = [str(POSTGRES_BIN / "pg_isready"), "-q", "-h", LOOPBACK, "-p", str(port)]

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCE = ROOT / "src" / "wattscope" / "settings" / "tables.py"
+FOLDER = ROOT / "src" / "wattscope" / "settings"
+SOURCES = (FOLDER / "tables.py", FOLDER / "keeping.py")
 TARGET = ROOT / "docs" / "settings.md"
 
 HEAD = """\
@@ -21,21 +22,22 @@ HEAD = """\
 All that `wattscope.toml` may say. What is left out keeps its default; an unknown key is an error
 that names the nearest valid one, and all faults are listed at once. The recipes in
 `src/wattscope/recipes/` are settings files to start from. This page is made from
-`src/wattscope/settings/tables.py`.
+`src/wattscope/settings/tables.py` and `keeping.py` beside it.
 """
 
 
 def describe_settings() -> str:
     """The whole page."""
-    tree = ast.parse(SOURCE.read_text(encoding="utf-8"))
-    classes = [
-        node
-        for node in tree.body
-        if isinstance(node, ast.ClassDef) and node.name.endswith("Settings")
-    ]
+    classes = [node for node in list_tables() if node.name.endswith("Settings")]
     tables = [_describe_table(node) for node in classes if node.name != "Settings"]
     whole = [_describe_table(node) for node in classes if node.name == "Settings"]
     return "\n".join([HEAD, *whole, *tables])
+
+
+def list_tables() -> list[ast.ClassDef]:
+    """The classes of all tables, in the order of their files."""
+    trees = [ast.parse(source.read_text(encoding="utf-8")) for source in SOURCES]
+    return [node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
 
 
 def list_fields(node: ast.ClassDef) -> Iterator[tuple[str, str, str, str]]:

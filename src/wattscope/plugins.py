@@ -28,7 +28,11 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
         "mqtt": Plugin("wattscope.sources.mqtt:MqttSource"),
         "modbus": Plugin("wattscope.sources.modbus:ModbusSource"),
     },
-    "log": {"segments": Plugin("wattscope.logs.segment_log:SegmentLog")},
+    "log": {
+        "segments": Plugin("wattscope.logs.segment_log:SegmentLog"),
+        "kafka": Plugin("wattscope.logs.kafka.kafka_log:KafkaLog", "kafka"),
+    },
+    "follower": {"kafka": Plugin("wattscope.logs.kafka.kafka_follower:KafkaFollower", "kafka")},
     "store": {
         "duckdb": Plugin("wattscope.stores.duckdb_store:DuckdbStore"),
         "postgres": Plugin("wattscope.stores.postgres.store:PostgresStore", "postgres"),
@@ -36,11 +40,15 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
     "variants": {
         "timescale": Plugin("wattscope.stores.postgres.variants:Variants", "postgres"),
     },
-    "live": {"memory": Plugin("wattscope.live.memory_view:MemoryView")},
+    "live": {
+        "memory": Plugin("wattscope.live.memory_view:MemoryView"),
+        "redis": Plugin("wattscope.live.redis.view:RedisView", "redis"),
+    },
     "simulator": {
         "home": Plugin("wattscope.simulate.home_simulator:HomeSimulator"),
         "modbus": Plugin("wattscope.simulate.site_simulators:simulate_plant"),
         "solar": Plugin("wattscope.simulate.solar_simulator:SolarSimulator"),
+        "grid": Plugin("wattscope.simulate.grid_simulator:GridSimulator"),
         "heatpump": Plugin("wattscope.simulate.site_simulators:simulate_heat_pump"),
     },
     "serial_server": {"rtu": Plugin("wattscope.simulate.modbus_serial:serve_serial", "serial")},

@@ -6,7 +6,7 @@ Every implementation passes the contract suite of its port in ``tests/contracts`
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -86,8 +86,87 @@ class Source(Protocol):
         ...
 
 
-class EventLog(Protocol):
-    """The durable order of everything that was accepted.
+class LogWriter(Protocol):
+    """The way into a log, for those who take messages in.
+
+    Always: after ``append`` returned, what it was given is durable; what one device said is read
+    in the order in which it was appended.
+    Never: a sender is told before.
+    Not guaranteed: that nothing of an append that raised is there. Appending the same again is
+    right: who reads a value twice knows it by its series and instant.
+    """
+
+    def append(
+        self,
+        batch: Batch,
+        quarantined: Sequence[Quarantined] = (),
+        receipts: Sequence[int] = (),
+    ) -> object:
+        """Make everything durable; blocks. What it returns is the log's own affair.
+
+        Raises:
+            TransientError: The log refused; nothing counts as appended.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the log; waits for an append under way."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedRecord:
+    """What a follower is given at once."""
+
+    batch: Batch
+    quarantined: tuple[Quarantined, ...]
+    numbers: tuple[int, ...]
+    """One an item of ``quarantined``, 0 to 2**63 - 1: the same whenever the item is given."""
+    oldest_received_us: int | None
+    """When the first of the values came in [µs since 1970]; None where there are none."""
+
+
+class LogFollower(Protocol):
+    """The way out of a log that many processes write and share the reading of.
+
+    Such a log has partitions, and no offset that stands for all before it: it is no ``EventLog``,
+    whose one reader goes by offsets. The members of a group share its partitions; the group, not
+    the store, remembers how far it is.
+
+    Always: everything appended is given to a member of each group; what one device said in the
+    order in which it was appended; what was not committed is given again, perhaps to another.
+    Never: ``commit`` reaches beyond what ``poll`` gave; one bad message holds up the others.
+    Not guaranteed: that something is given only once; an order between devices; that what is older
+    than the log keeps is still there.
+    """
+
+    def poll(self, timeout_s: float) -> FollowedRecord | None:
+        """The next record; None when none came in time. One that was given is not given again.
+
+        Raises:
+            TransientError: The log, or what names its series, is away; call again later.
+        """
+        ...
+
+    def commit(self) -> None:
+        """All that ``poll`` gave is durable with the caller. Blocks.
+
+        Raises:
+            TransientError: The log is away; call again, or go on and commit later.
+        """
+        ...
+
+    def lag(self) -> dict[str, int]:
+        """How much there is behind the newest commit, by partition that is ours; any thread."""
+        ...
+
+    def close(self) -> None:
+        """Leave the group; what was not committed is given to its other members."""
+        ...
+
+
+class EventLog(LogWriter, Protocol):
+    """The durable order of everything that was accepted, written and read by one process.
 
     Always: after ``append`` returned, the record survives a crash of the machine (durability
     ``full``) or of the process (``relaxed``).
@@ -234,7 +313,19 @@ class Table:
 
 
 class LiveView(Protocol):
-    """The latest value of every series."""
+    """The latest value of every series, and what has changed, for all processes that share it.
+
+    Always: reading waits for no network and no disk; what ``update`` took is seen by the next
+    question of the same process, and soon by those of others.
+    Never: ``update`` or ``announce`` fails because the view is away; they wait for it some seconds
+    at most.
+    Not guaranteed: that the value before the newest was ever seen by anybody.
+    """
+
+    @property
+    def version(self) -> int:
+        """Another number once a value has become newer, by whatever process."""
+        ...
 
     def update(self, batch: Batch) -> None:
         """Take newer values; older ones than known are ignored."""
@@ -249,6 +340,50 @@ class LiveView(Protocol):
 
         Before the first value of a series its instant is the lowest there is and its value NaN.
         """
+        ...
+
+    def announce(self, topic: str) -> None:
+        """Tell all processes that something beside the values has changed."""
+        ...
+
+    def version_of(self, topic: str) -> int:
+        """A higher number once a topic was announced, by whatever process."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MinuteSums:
+    """What the values of one minute come to, for some series as columns of equal length."""
+
+    start_us: Int64Column
+    """When the minute begins [µs]; the lowest there is where it has no values."""
+    count: Int64Column
+    sum: FloatColumn
+    min: FloatColumn
+    """NaN where ``count`` is 0; likewise max and mean."""
+    max: FloatColumn
+
+    @property
+    def mean(self) -> FloatColumn:
+        mean = np.full(len(self.count), np.nan)
+        np.divide(self.sum, self.count, out=mean, where=self.count > 0)
+        return mean
+
+
+class LiveMinutes(Protocol):
+    """Sums of the minute under way and of the one before, of what came in order of time.
+
+    Never: a value is counted twice.
+    Not guaranteed: that values are counted that came late, or while the view was away; the
+    rollups of the store have them all.
+    """
+
+    def minutes_of(self, series: Int32Column) -> tuple[MinuteSums, MinuteSums]:
+        """The newest minute of each series that has values, and the minute before it."""
+        ...
+
+    def put_minutes(self, series: Int32Column, sums: MinuteSums) -> None:
+        """Put sums that were made elsewhere in the place of those of the minute before."""
         ...
 
 
@@ -323,3 +458,43 @@ class Registry(Protocol):
         ...
 
     def list_series(self) -> list[Series]: ...
+
+
+class WorkShare(Protocol):
+    """Which pieces of work are this process's, such as gateways to poll; thread-safe.
+
+    Always: what ``holds`` says yes to is nobody else's at that instant, and for some seconds more.
+    Never: a process keeps what it has not asked for again in time.
+    Not guaranteed: that somebody holds a name at every instant; after a death there is a pause.
+    """
+
+    def share(self, names: Collection[str]) -> frozenset[str]:
+        """Keep, take and give up; to be called in time, for others take over what is not kept.
+
+        Args:
+            names: All that is to be shared out. On what is left out, this process works no more
+                when it calls this.
+
+        Returns:
+            What is ours now.
+
+        Raises:
+            TransientError: Nobody can be asked; what is held ends at its time.
+        """
+        ...
+
+    def holds(self, name: str) -> bool:
+        """Whether work on it may begin now; asks nobody and does not wait."""
+        ...
+
+    def list_held(self) -> frozenset[str]:
+        """All on which work may begin now."""
+        ...
+
+    def release(self, names: Collection[str]) -> None:
+        """Give up; no work on these goes on when this is called."""
+        ...
+
+    def close(self) -> None:
+        """Give up everything; no work goes on when this is called."""
+        ...

@@ -1,10 +1,11 @@
 """Runs the program with one guarantee taken out, to see that the tests notice.
 
-``python mutant.py early_ack|no_look_up|no_receipts|no_outbox_notes run -c … --data … --port …``
+``python mutant.py MUTATION run -c … --data … --port …``, a name of ``MUTATIONS``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -16,8 +17,9 @@ from wattscope.cli import main
 from wattscope.core.alerting import Delivery
 from wattscope.core.reading import Batch
 from wattscope.logs.segment_log import SegmentLog
+from wattscope.pipeline.carry import Carry
 from wattscope.pipeline.intake import Intake
-from wattscope.ports import LogRecord, RawMessage
+from wattscope.ports import FollowedRecord, LogRecord, RawMessage
 from wattscope.registry.outbox import SqlOutbox
 from wattscope.sources.mqtt import MqttSource
 from wattscope.stores.tail import Judgement, Watermarks
@@ -85,11 +87,24 @@ def note_no_outcome() -> list[Change]:
     return [Change(SqlOutbox, "note", forget)]
 
 
+def commit_first() -> list[Change]:
+    """Say that records are stored before they are, which follows a moment later."""
+    take = Carry._take
+
+    async def commit_and_take(carry: Carry, record: FollowedRecord) -> None:
+        await asyncio.to_thread(carry._follower.commit)
+        await asyncio.sleep(1.0)
+        await take(carry, record)
+
+    return [Change(Carry, "_take", commit_and_take)]
+
+
 MUTATIONS: dict[str, Callable[[], list[Change]]] = {
     "no_outbox_notes": note_no_outcome,
     "early_ack": acknowledge_early,
     "no_look_up": look_nothing_up,
     "no_receipts": forget_receipts,
+    "early_commit": commit_first,
 }
 
 if __name__ == "__main__":

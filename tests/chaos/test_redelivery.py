@@ -52,7 +52,7 @@ class OnceMore:
 
 
 def build_ingest(storage: Storage) -> Ingest:
-    intake, _ = build_intake(SETTINGS, SETTINGS.sources[0], storage, ProfileLibrary())
+    intake, _ = build_intake(SETTINGS, SETTINGS.sources[0], storage.way, ProfileLibrary())
     return Ingest(intake, storage.persist)
 
 

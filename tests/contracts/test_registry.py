@@ -1,22 +1,25 @@
-"""What every registry promises. SQLite is the only one yet; a second joins ``REGISTRIES``."""
+"""What every registry promises, on a file of one process and on a server that many share."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import delete, event
 
-from wattscope.core.errors import UnknownNameError
+from tests.registry.registries import KINDS, run_place
+from wattscope.core.errors import StorageFullError, UnknownNameError
 from wattscope.core.topology import Device, DeviceKind, Sampling, Site
 from wattscope.registry.database import Database
+from wattscope.registry.postgres_database import PostgresDatabase
+from wattscope.registry.schema import series as series_table
 from wattscope.registry.sql_registry import SqlRegistry
 
-Opener = Callable[[], tuple[SqlRegistry, Database]]
-REGISTRIES = ("sqlite",)
+Opener = Callable[[], tuple[SqlRegistry, Database | PostgresDatabase]]
 HOME = Site("home", "Home", "Europe/Berlin", "EUR", 52.5, 13.4)
 METER = Device(
     "meter",
@@ -32,18 +35,42 @@ METER = Device(
 )
 
 
-@pytest.fixture(params=REGISTRIES)
-def reopen(tmp_path: Path) -> Iterator[Opener]:
-    opened: list[Database] = []
+REFUSAL = """
+CREATE FUNCTION "{0}".refuse() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'disk full' USING ERRCODE = 'disk_full'; END $$;
+CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON "{0}".names_state
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION "{0}".refuse();
+"""
+"""Lets a server accept all statements of a change, and fail when it is to commit."""
 
-    def make() -> tuple[SqlRegistry, Database]:
-        database = Database(tmp_path / "registry.sqlite")
-        opened.append(database)
-        return SqlRegistry(database), database
 
-    yield make
-    for database in opened:
-        database.close()
+@contextmanager
+def refuse_commits(database: Database | PostgresDatabase) -> Iterator[None]:
+    if isinstance(database, PostgresDatabase):
+        with database.begin() as connection:
+            connection.exec_driver_sql(REFUSAL.format(database.schema))
+        yield
+        with database.begin() as connection:
+            connection.exec_driver_sql(f'DROP FUNCTION "{database.schema}".refuse CASCADE')
+        return
+
+    def refuse(_connection: object) -> None:
+        raise OSError("disk full")
+
+    event.listen(database._engine, "commit", refuse)
+    yield
+    event.remove(database._engine, "commit", refuse)
+
+
+@pytest.fixture(params=KINDS)
+def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+    with run_place(request, tmp_path) as place:
+
+        def make() -> tuple[SqlRegistry, Database | PostgresDatabase]:
+            database = place.open()
+            return SqlRegistry(database), database
+
+        yield make
 
 
 @pytest.fixture
@@ -105,7 +132,7 @@ def test_id_is_never_given_to_another_series(registry: SqlRegistry, reopen: Open
     _, database = reopen()
     number = registry.ensure_series("meter", "voltage_v")
     with database.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM series")
+        connection.execute(delete(series_table))
     again, _ = reopen()
     assert again.ensure_series("meter", "current_a") > number
 
@@ -116,18 +143,14 @@ def test_id_is_committed_before_it_is_returned(reopen: Opener) -> None:
     registry.put_site(HOME)
     registry.put_device(METER)
 
-    def refuse(_connection: object) -> None:
-        raise OSError("disk full")
-
-    event.listen(database._engine, "commit", refuse)
-    for put in (
-        lambda: registry.ensure_series("meter", "voltage_v"),
-        lambda: registry.put_site(replace(HOME, id="new")),
-        lambda: registry.put_device(replace(METER, id="new")),
-    ):
-        with pytest.raises(OSError, match="disk full"):
-            put()
-    event.remove(database._engine, "commit", refuse)
+    with refuse_commits(database):
+        for put in (
+            lambda: registry.ensure_series("meter", "voltage_v"),
+            lambda: registry.put_site(replace(HOME, id="new")),
+            lambda: registry.put_device(replace(METER, id="new")),
+        ):
+            with pytest.raises((OSError, StorageFullError), match="disk full"):
+                put()
     assert registry.find_series("meter", "voltage_v") is None
     assert registry.list_sites() == [HOME]
     assert registry.list_devices() == [METER]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,3 +65,19 @@ def test_base_unit_is_left_alone(base: str, value: float) -> None:
     conversion = find_conversion(base, base)
     assert conversion == Conversion(base, 1.0)
     assert repr(conversion.to_base(value)) in {repr(value), repr(value + 0.0)}
+
+
+@given(st.integers(-(10**12), 10**12), st.sampled_from([1, 2, 3]))
+def test_a_decimal_of_a_meter_stays_one(thousandths: int, scale: int) -> None:
+    """1.001 kWh are 1001 Wh: what is stored has as few digits as what was said."""
+    kwh = float(f"{thousandths}e-3")
+    assert convert(kwh, "kWh", "Wh") == thousandths
+    assert convert(float(f"{thousandths}e-{3 + scale}"), "kWh", "Wh") == float(
+        f"{thousandths}e-{scale}"
+    )
+
+
+def test_what_is_no_number_stays_none() -> None:
+    assert convert(float("inf"), "kWh", "Wh") == float("inf")
+    assert convert(1e306, "kWh", "Wh") == float("inf")
+    assert math.isnan(convert(float("nan"), "kWh", "Wh"))

@@ -6,37 +6,35 @@ from pathlib import Path
 
 import pytest
 
+from tests.registry.registries import KINDS, METER, Place, run_place
 from wattscope.core.counter_steps import CounterDecision, StepKind
-from wattscope.core.topology import Device, DeviceKind, Site
-from wattscope.registry.database import Database
+from wattscope.core.topology import Site
 from wattscope.registry.sql_registry import SqlRegistry
 
 SWAP = CounterDecision(1, 1_000_000, StepKind.SWAP, 12.5, 5)
-METER = Device("meter", "home", "Meter", DeviceKind.METER, rating_w=4000.0)
+
+
+@pytest.fixture(params=KINDS)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    with run_place(request, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "registry.sqlite"
-
-
-@pytest.fixture
-def registry(path: Path) -> Iterator[SqlRegistry]:
-    database = Database(path)
-    made = SqlRegistry(database)
+def registry(place: Place) -> SqlRegistry:
+    made = SqlRegistry(place.open())
     made.put_site(Site("home", "Home", "UTC"))
     made.put_device(METER)
     made.ensure_series("meter", "energy_import_wh")
     made.ensure_series("meter", "energy_export_wh")
-    yield made
-    database.close()
+    return made
 
 
-def test_decision_comes_with_its_series_and_survives(registry: SqlRegistry, path: Path) -> None:
+def test_decision_comes_with_its_series_and_survives(registry: SqlRegistry, place: Place) -> None:
     late = CounterDecision(1, 2_000_000, StepKind.GLITCH)
     registry.decisions.put(late)
     registry.decisions.put(SWAP)
-    again = SqlRegistry(Database(path))
+    again = SqlRegistry(place.open())
     for one in (registry, again):
         assert [series.decisions for series in one.list_series()] == [(SWAP, late), ()]
 
@@ -48,9 +46,9 @@ def test_newer_decision_about_a_reading_replaces_the_older(registry: SqlRegistry
     assert registry.decisions.list_of(1) == (newer,)
 
 
-def test_dropped_decision_is_gone_for_good(registry: SqlRegistry, path: Path) -> None:
+def test_dropped_decision_is_gone_for_good(registry: SqlRegistry, place: Place) -> None:
     registry.decisions.put(SWAP)
     assert registry.decisions.drop(1, SWAP.at_us) == SWAP
     assert registry.decisions.drop(1, SWAP.at_us) is None
     assert registry.decisions.list_of(1) == ()
-    assert SqlRegistry(Database(path)).decisions.by_series() == {}
+    assert SqlRegistry(place.open()).decisions.by_series() == {}

@@ -19,6 +19,7 @@ import { SolarPage } from "./solar/SolarPage";
 import { sites } from "./state/catalogue";
 import { decoded, navigate, openedIncident, path } from "./state/route";
 
+const GridPage = later(async () => (await import("./grid/GridPage")).GridPage, 420);
 const AlertsPage = later(async () => (await import("./alerts/AlertsPage")).AlertsPage, 240);
 
 export function App() {
@@ -63,6 +64,8 @@ function Page() {
       return <SolarPage />;
     case "/heatpump":
       return <HeatPumpPage />;
+    case "/grid":
+      return <GridPage />;
     case "/plant":
       return <PlantPage />;
     case "/devices":

@@ -11,6 +11,7 @@ import "./styles/health.css";
 import "./styles/machine.css";
 import "./styles/solar.css";
 import "./styles/alerts.css";
+import "./styles/grid.css";
 import "./styles/narrow.css";
 
 import { render } from "preact";

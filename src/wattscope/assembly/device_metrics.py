@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from wattscope.assembly.program import Program
+from wattscope.assembly.storage import Keeping
 from wattscope.compute.fleet_routing import FleetRouter
 from wattscope.compute.modbus.bus_load import typical_interval_s
 from wattscope.compute.staleness import stale_after_interval_s, stale_after_s
@@ -15,19 +15,25 @@ from wattscope.core.topology import Device
 from wattscope.outputs.energy_today import EnergyToday
 from wattscope.outputs.prometheus import DeviceMetrics
 from wattscope.plugins import load_plugin
-from wattscope.settings import list_renames
+from wattscope.settings import Settings, list_renames
 
 
-def build_device_metrics(program: Program) -> DeviceMetrics:
-    """The devices' newest values, and the names that the settings give them."""
-    storage = program.storage
-    today = EnergyToday(storage.store, storage.registry.list_sites, monotonic_s=time.monotonic)
-    routers = [feed.router for feed in program.feeds if isinstance(feed.router, FleetRouter)]
+def build_device_metrics(
+    settings: Settings, keeping: Keeping, routers: Sequence[FleetRouter] = ()
+) -> DeviceMetrics:
+    """The devices' newest values, and the names that the settings give them.
+
+    Args:
+        settings: For the names.
+        keeping: Where values are.
+        routers: Of the meters that this process polls.
+    """
+    today = EnergyToday(keeping.store, keeping.registry.list_sites, monotonic_s=time.monotonic)
     output: DeviceMetrics = load_plugin("output", "prometheus")(
-        storage.registry,
-        storage.live,
+        keeping.registry,
+        keeping.live,
         limits=PollLimits(routers),
-        renames=list_renames(program.settings),
+        renames=list_renames(settings),
         today=today,
     )
     return output

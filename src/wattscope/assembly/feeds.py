@@ -16,7 +16,7 @@ from wattscope.assembly.meter_fleet import (
     build_fleet_source,
     register_fleet,
 )
-from wattscope.assembly.storage import Storage, now_us
+from wattscope.assembly.storage import WayIn, now_us
 from wattscope.assembly.virtual_meter import VirtualMeter
 from wattscope.compute.decode import DECODERS
 from wattscope.compute.decode.profile import Profile, parse_profile
@@ -30,7 +30,6 @@ from wattscope.core.topology import Device
 from wattscope.pipeline.binding import Binder, BindingRules
 from wattscope.pipeline.ingest import Ingest
 from wattscope.pipeline.intake import Intake
-from wattscope.pipeline.persist import KEPT_RECORDS
 from wattscope.plugins import load_plugin
 from wattscope.ports import Source
 from wattscope.registry.profile_library import ProfileLibrary
@@ -76,29 +75,39 @@ class Feed:
 def build_feed(
     settings: Settings,
     source: SourceSettings,
-    storage: Storage,
+    way: WayIn,
     library: ProfileLibrary,
     meters: FleetSource | None,
+    read_fleet: Callable[[], Fleet] | None = None,
 ) -> Feed:
-    """A source and its ingest; ``meters`` is what a source of type modbus polls."""
+    """A source and its ingest.
+
+    Args:
+        settings: The whole file.
+        source: Its table in it.
+        way: Where its messages go.
+        library: Profiles of devices.
+        meters: What a source of type modbus polls.
+        read_fleet: The part of them that this process polls; None for all.
+    """
     if meters is not None and source.type == "modbus":
-        return _build_modbus(settings, source, storage, meters)
-    return _build_mqtt(settings, source, storage, library)
+        return _build_modbus(settings, source, way, read_fleet or FleetReader(meters).read)
+    return _build_mqtt(settings, source, way, library)
 
 
 def build_intake(
-    settings: Settings, source: SourceSettings, storage: Storage, library: ProfileLibrary
+    settings: Settings, source: SourceSettings, way: WayIn, library: ProfileLibrary
 ) -> tuple[Intake, Router]:
     """The decoding and judging of a source's messages, as settings and tables are now."""
     router: Router
     if source.type == "modbus":
         router = FleetRouter()
-        fleet_source = build_fleet_source(settings, storage.folder.path, library)
+        fleet_source = build_fleet_source(settings, way.folder, library)
         router.follow(FleetReader(fleet_source).read())
         fleet_source.book.close()
     else:
         router = build_router(load_profiles(source.profiles, library), settings.site.time_zone)
-    intake, _ = _make_intake(settings, source, storage, router)
+    intake, _ = _make_intake(settings, source, way, router)
     return intake, router
 
 
@@ -146,7 +155,9 @@ def build_mqtt_options(
             ) from fault
     return MqttOptions(
         url=source.url or f"mqtt://{settings.broker.host}:{settings.broker.port}",
-        filters=filters,
+        filters=tuple(f"$share/{source.share}/{one}" for one in filters)
+        if source.share
+        else filters,
         client_id=source.client_id,
         username=source.username,
         password=password,
@@ -156,42 +167,40 @@ def build_mqtt_options(
 
 
 def _build_mqtt(
-    settings: Settings, source: SourceSettings, storage: Storage, library: ProfileLibrary
+    settings: Settings, source: SourceSettings, way: WayIn, library: ProfileLibrary
 ) -> Feed:
     router = build_router(load_profiles(source.profiles, library), settings.site.time_zone)
-    intake, _ = _make_intake(settings, source, storage, router)
-    newest = max(0, storage.log.end_offset - KEPT_RECORDS)
-    for record in storage.log.read(newest):
-        intake.remember(record.receipts)
+    intake, _ = _make_intake(settings, source, way, router)
+    for receipts in way.read_receipts():
+        intake.remember(receipts)
     options = build_mqtt_options(settings, source, router.filters)
     mqtt = load_plugin("source", "mqtt")(source.name, options, now_us, random.random)
-    return Feed(mqtt, _make_ingest(settings, intake, storage), router)
+    return Feed(mqtt, _make_ingest(settings, intake, way), router)
 
 
 def _build_modbus(
-    settings: Settings, source: SourceSettings, storage: Storage, meters: FleetSource
+    settings: Settings, source: SourceSettings, way: WayIn, read_fleet: Callable[[], Fleet]
 ) -> Feed:
     router = FleetRouter()
-    intake, binder = _make_intake(settings, source, storage, router)
-    reader = FleetReader(meters)
+    intake, binder = _make_intake(settings, source, way, router)
     virtual = VirtualMeter(random.random)
     modbus: ModbusSource = load_plugin("source", "modbus")(
         source.name,
         ModbusOptions(zone=settings.site.time_zone),
-        reader.read,
-        on_fleet=_follow_with(storage, router, binder),
+        read_fleet,
+        on_fleet=_follow_with(way, router, binder),
         now_us=now_us,
         draw=random.random,
         open_wire=virtual.open_wire,
     )
-    return Feed(modbus, _make_ingest(settings, intake, storage), router, close=virtual.close)
+    return Feed(modbus, _make_ingest(settings, intake, way), router, close=virtual.close)
 
 
-def _follow_with(storage: Storage, router: FleetRouter, binder: Binder) -> Callable[[Fleet], None]:
+def _follow_with(way: WayIn, router: FleetRouter, binder: Binder) -> Callable[[Fleet], None]:
     """What a changed fleet changes: devices first, then how their polls are read."""
 
     def follow(fleet: Fleet) -> None:
-        register_fleet(storage.registry, fleet)
+        register_fleet(way.registry, fleet)
         router.follow(fleet)
         # A device may count the other way round from now on.
         binder.forget()
@@ -200,7 +209,7 @@ def _follow_with(storage: Storage, router: FleetRouter, binder: Binder) -> Calla
 
 
 def _make_intake(
-    settings: Settings, source: SourceSettings, storage: Storage, router: Router
+    settings: Settings, source: SourceSettings, way: WayIn, router: Router
 ) -> tuple[Intake, Binder]:
     site = settings.site
     rules = BindingRules(
@@ -209,12 +218,12 @@ def _make_intake(
         settings.ingest.max_series,
         (site.latitude, site.longitude),
     )
-    binder = Binder(storage.registry, rules, _announce_device)
-    return Intake(source.name, router, binder, storage.tally, now_us), binder
+    binder = Binder(way.registry, rules, _announce_device)
+    return Intake(source.name, router, binder, way.tally, now_us), binder
 
 
-def _make_ingest(settings: Settings, intake: Intake, storage: Storage) -> Ingest:
-    return Ingest(intake, storage.persist, commit_ms=settings.storage.commit_ms)
+def _make_ingest(settings: Settings, intake: Intake, way: WayIn) -> Ingest:
+    return Ingest(intake, way.committer, commit_ms=settings.storage.commit_ms)
 
 
 def _announce_device(device: Device) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wattscope import __version__
+from wattscope.assembly.cluster import describe_tally
 from wattscope.assembly.commission import Commission
 from wattscope.assembly.device_metrics import build_device_metrics
 from wattscope.assembly.feeds import Feed
@@ -13,6 +14,7 @@ from wattscope.assembly.modbus_health import describe_units
 from wattscope.assembly.program import Program
 from wattscope.assembly.screen import build_screen
 from wattscope.assembly.storage import Storage, now_us
+from wattscope.compute.fleet_routing import FleetRouter
 from wattscope.core.time_grid import US_PER_S, format_utc
 from wattscope.logs.segment_reader import Damage, DamageKind
 from wattscope.pipeline.tally import Tally
@@ -34,7 +36,11 @@ def build_services(program: Program, *, allowed_hosts: tuple[str, ...]) -> Servi
         now_us=now_us,
         read_health=lambda: describe_health(program),
         read_topics=lambda: describe_topics(program),
-        read_device_metrics=build_device_metrics(program).render,
+        read_device_metrics=build_device_metrics(
+            program.settings,
+            storage,
+            [feed.router for feed in program.feeds if isinstance(feed.router, FleetRouter)],
+        ).render,
         pages=program.settings.pages,
         allowed_hosts=allowed_hosts,
         meters=None if program.meters is None else BookDesk(program.meters),
@@ -65,16 +71,7 @@ def describe_health(program: Program) -> dict[str, Any]:
                 for one in storage.store.damages[:_SHOWN_DAMAGES]
             ],
         },
-        "counters": {
-            "received": tally.received,
-            "stored": tally.stored,
-            "duplicate": tally.duplicate,
-            "quarantined": tally.quarantined,
-            "refused": tally.refused,
-            "ignored_messages": tally.ignored,
-            "messages": tally.messages,
-            "quarantined_by_code": dict(tally.quarantined_by_code),
-        },
+        "counters": describe_tally(tally),
         "detection": None if program.watcher is None else program.watcher.describe(),
         "quarantine": {"total": sum(by_code.values()), "by_code": by_code},
         "registry": {"damages": list(storage.database.damages)},

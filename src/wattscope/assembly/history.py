@@ -1,4 +1,4 @@
-"""A simulated past, written straight to the log: bare-number topics carry no time."""
+"""A simulated past: of a few devices written to the log, of thousands straight to the store."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wattscope.assembly.fleet_history import FleetHistory, Watch
 from wattscope.assembly.meter_fleet import build_fleet_source, register_fleet
 from wattscope.assembly.storage import Storage, now_us
 from wattscope.compute.modbus.meter_rows import BookRows
@@ -16,28 +17,40 @@ from wattscope.core.reading import Batch, concat_batches
 from wattscope.core.time_grid import US_PER_DAY, US_PER_S, to_us
 from wattscope.registry.profile_library import ProfileLibrary
 from wattscope.settings import Settings
-from wattscope.simulate.simulator import HistoryColumns, Simulator
+from wattscope.simulate.simulator import FleetSimulator, HistoryColumns, Simulator
 
 _FLUSH_VALUES = 600_000
 """Values in memory at which they are moved to files; keeps a demo small."""
 
 
-def fill_history(storage: Storage, simulator: Simulator, length_s: int) -> int:
+def fill_history(
+    storage: Storage, simulator: Simulator, length_s: int, watch: Watch = lambda _done, _all: None
+) -> int:
     """Write the past up to now, where the store does not have it yet.
+
+    Args:
+        storage: Where to.
+        simulator: Whose past.
+        length_s: How far back [s].
+        watch: Told of progress where it takes a while.
 
     Returns:
         Number of values written.
     """
     end_us = now_us() // US_PER_S * US_PER_S
-    wanted_us = end_us - length_s * US_PER_S
-    known = storage.store.time_range()
-    start_us = wanted_us if known is None else max(wanted_us, known[1] + 1)
     epoch = simulator.epoch
     epoch_us = to_us(datetime(epoch.year, epoch.month, epoch.day, tzinfo=UTC))
-    start_us = max(start_us, epoch_us)
-    if start_us >= end_us:
-        return 0
-    n_values = _write(storage, simulator.history(start_us, end_us))
+    start_us = max(end_us - length_s * US_PER_S, epoch_us)
+    if isinstance(simulator, FleetSimulator):
+        fleet = FleetHistory(storage.store, storage.registry, simulator)
+        n_values = fleet.write(start_us, end_us, watch) if start_us < end_us else 0
+    else:
+        known = storage.store.time_range()
+        if known is not None:
+            start_us = max(start_us, known[1] + 1)
+        if start_us >= end_us:
+            return 0
+        n_values = _write(storage, simulator.history(start_us, end_us))
     storage.persist.flush()
     return n_values
 

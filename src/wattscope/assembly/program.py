@@ -40,7 +40,7 @@ class Program:
         )
         """Settings and tables of the Modbus meters; None where no source polls any."""
         self.feeds = [
-            build_feed(settings, one, storage, library, self.meters) for one in settings.sources
+            build_feed(settings, one, storage.way, library, self.meters) for one in settings.sources
         ]
         self.alerts = AlertDesk(settings, storage)
         """Rules, incidents, and the channels on which alerts are told."""

@@ -34,7 +34,7 @@ def replay_quarantine(
         mine = [one for one in items if one.item.source == source.name]
         if not mine:
             continue
-        intake, _ = build_intake(settings, source, storage, library)
+        intake, _ = build_intake(settings, source, storage.way, library)
         messages = [
             RawMessage(one.item.topic, one.item.payload, one.item.received_at_us) for one in mine
         ]

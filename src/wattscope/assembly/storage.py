@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Protocol
 
 import structlog
 
@@ -17,10 +18,12 @@ from wattscope.core.topology import Device, DeviceKind, Sampling, Site
 from wattscope.live.memory_view import MemoryView
 from wattscope.logs.segment_log import SegmentLog
 from wattscope.pipeline.alarms import announce_space
-from wattscope.pipeline.persist import Persist
+from wattscope.pipeline.ingest import Committer
+from wattscope.pipeline.persist import KEPT_RECORDS, Persist
 from wattscope.pipeline.space import SpaceWatch, measure_room
 from wattscope.pipeline.tally import Tally
-from wattscope.ports import Table
+from wattscope.ports import LiveView, Table
+from wattscope.registry.access import Shelf
 from wattscope.registry.database import Database
 from wattscope.registry.sql_quarantine import SqlQuarantine
 from wattscope.registry.sql_registry import SqlRegistry
@@ -38,6 +41,32 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
+class Keeping(Protocol):
+    """Where readings and names are, in a data folder or in a cluster."""
+
+    @property
+    def registry(self) -> SqlRegistry: ...
+
+    @property
+    def store(self) -> Any: ...  # noqa: ANN401  # which one, the settings say
+
+    @property
+    def live(self) -> LiveView: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WayIn:
+    """What a source needs to have its messages kept, wherever that is."""
+
+    folder: Path
+    """Of this process: tables of meters that are no part of a cluster."""
+    registry: SqlRegistry
+    tally: Tally
+    committer: Committer
+    read_receipts: Callable[[], Iterable[Sequence[int]]]
+    """Marks of the newest messages without an instant, to know them when they come again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Storage:
     """Everything that lives in a data folder."""
@@ -48,11 +77,20 @@ class Storage:
     shelf: SqlQuarantine
     log: SegmentLog
     store: DuckdbStore
-    live: MemoryView
+    live: LiveView
     tally: Tally
     persist: Persist
     space: SpaceWatch | None
     """None where nothing is written."""
+
+    @property
+    def way(self) -> WayIn:
+        """How messages come into it."""
+        return WayIn(self.folder.path, self.registry, self.tally, self.persist, self._read_receipts)
+
+    def _read_receipts(self) -> Iterator[Sequence[int]]:
+        newest = max(0, self.log.end_offset - KEPT_RECORDS)
+        return (record.receipts for record in self.log.read(newest))
 
 
 @contextmanager
@@ -97,7 +135,7 @@ def _open_parts(
         _log.error("registry damaged", detail=words)
     registry, shelf = SqlRegistry(database), SqlQuarantine(database)
     if not is_read_only:
-        _register_known(registry, settings)
+        register_known(registry, settings)
     store = _open_store(settings, folder, registry, shelf, is_read_only=is_read_only)
     stack.callback(store.close)
     log = SegmentLog(
@@ -168,16 +206,22 @@ def _open_store(
         tail_rows=settings.storage.tail_rows,
         memory_mb=settings.storage.memory_mb,
         threads=settings.storage.query_threads,
-        extra_tables={
-            "devices": lambda: _device_table(registry),
-            "registers": lambda: _register_table(registry),
-            "quarantine": lambda: _quarantine_table(shelf),
-        },
+        extra_tables=build_extra_tables(registry, shelf),
         is_read_only=is_read_only,
     )
 
 
-def _register_known(registry: SqlRegistry, settings: Settings) -> None:
+def build_extra_tables(registry: SqlRegistry, shelf: Shelf) -> dict[str, Callable[[], Table]]:
+    """Views for SQL beside those of readings, by name, read when asked."""
+    return {
+        "devices": lambda: _device_table(registry),
+        "registers": lambda: _register_table(registry),
+        "quarantine": lambda: _quarantine_table(shelf),
+    }
+
+
+def register_known(registry: SqlRegistry, settings: Settings) -> None:
+    """Put site and devices of the settings into a registry."""
     registry.put_site(build_site(settings))
     known = list_known_devices(settings)
     registry.put_devices([(_keep_place(one, registry.find_device(one.id)), ()) for one in known])
@@ -244,7 +288,7 @@ def _register_table(registry: SqlRegistry) -> Table:
     return Table(columns, list(rows))
 
 
-def _quarantine_table(shelf: SqlQuarantine) -> Table:
+def _quarantine_table(shelf: Shelf) -> Table:
     columns = ("id", "source", "topic", "code", "detail", "received_at_us", "payload")
     rows = [
         (

@@ -34,6 +34,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "mend": ("verify", "repair"),
     "train": ("train",),
     "timescale": ("timescale",),
+    "flink": ("flink-sql",),
 }
 """Modules of this package to the commands that they bring, in the order of the help."""
 

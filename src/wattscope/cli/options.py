@@ -21,6 +21,8 @@ DEFAULT_DATA = "wattscope-data"
 DEFAULT_SETTINGS = Path("wattscope.toml")
 _LENGTH = re.compile(r"(\d+)([dhm])")
 _SECONDS = {"d": 86_400, "h": 3600, "m": 60}
+_INTERVAL = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 DataOption = Annotated[
     Path, typer.Option("--data", help="Data folder.", envvar="WATTSCOPE_DATA", show_default=True)
@@ -82,6 +84,21 @@ def parse_length(text: str) -> int:
     if match is None:
         raise SettingsError([f"length {text!r} is not understood; write 14d, 6h or 30m"])
     return int(match[1]) * _SECONDS[match[2]]
+
+
+def parse_interval(text: str) -> float:
+    """Seconds of an interval such as ``5m``, ``10s``, ``200ms``, or of a bare number of seconds.
+
+    Raises:
+        SettingsError: Not such an interval.
+
+    >>> parse_interval("5m"), parse_interval("0.5")
+    (300.0, 0.5)
+    """
+    match = _INTERVAL.fullmatch(text)
+    if match is None:
+        raise SettingsError([f"interval {text!r} is not understood; write 5m, 10s or 0.5"])
+    return float(match[1]) * _UNITS_S[match[2] or "s"]
 
 
 def configure_logging() -> None:

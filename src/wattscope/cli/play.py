@@ -15,14 +15,23 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from wattscope.assembly.history import fill_history, register_meters
 from wattscope.assembly.simulation import build_simulator, change_panels, move_meter_ports
-from wattscope.assembly.storage import now_us, open_storage
+from wattscope.assembly.storage import Storage, now_us, open_storage
 from wattscope.cli.options import (
     DEFAULT_DATA,
     DataOption,
     configure_logging,
+    parse_interval,
     parse_length,
     read_recipe,
 )
@@ -45,6 +54,7 @@ from wattscope.core.errors import SettingsError
 from wattscope.core.time_grid import US_PER_S
 from wattscope.registry.profile_library import ProfileLibrary
 from wattscope.settings import Settings
+from wattscope.simulate.grid_settings import EnergyForm
 from wattscope.simulate.modbus_bank import Gaps
 from wattscope.simulate.simulator import Simulator, Surroundings
 from wattscope.simulate.site_simulators import ModbusSimulator
@@ -63,17 +73,31 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def simulate(
-    recipe: Annotated[str, typer.Argument(help="home, solar, modbus or heatpump")] = "home",
+    recipe: Annotated[str, typer.Argument(help="home, solar, modbus, grid or heatpump")] = "home",
     url: Annotated[
-        str, typer.Option(help="home, solar: broker to publish to.")
+        str, typer.Option(help="home, solar, grid: broker to publish to.")
     ] = "mqtt://127.0.0.1:1883",
-    count: Annotated[int | None, typer.Option(min=1, help="Stop after so many instants.")] = None,
-    interval: Annotated[float | None, typer.Option(help="Seconds between instants.")] = None,
+    count: Annotated[
+        int | None,
+        typer.Option(min=1, help="grid: how many meters. Others: the same as --instants."),
+    ] = None,
+    instants: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many instants.")
+    ] = None,
+    interval: Annotated[
+        str | None, typer.Option(help="Time between instants, such as 5m, 10s or 0.5.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Another number, another site.")] = None,
     history: Annotated[
         str | None, typer.Option(help="Fill --data with a past, such as 14d, instead.")
     ] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, help="Likewise: --days 14 is --history 14d.")
+    ] = None,
     data: DataOption = Path(DEFAULT_DATA),
+    energy: Annotated[
+        EnergyForm | None, typer.Option(help="grid: what the meters' energy is.")
+    ] = None,
     panels: Annotated[int | None, typer.Option(help="solar: how many panels.")] = None,
     truth: Annotated[
         Path | None, typer.Option(help="solar: file for the simulated faults, as CSV.")
@@ -117,46 +141,95 @@ def simulate(
         turn_around,
         1 if seed is None else seed,
     )
-    simulator = _build(recipe, settings, choice, interval=interval, seed=seed)
-    if history is not None:
-        history_s = parse_length(history)
+    interval_s = None if interval is None else parse_interval(interval)
+    changes: dict[str, object] = {} if seed is None else {"seed": seed}
+    if recipe == "grid":
+        changes |= choose_meters(count, energy)
+    elif energy is not None:
+        raise SettingsError(["--energy is for the recipe grid"])
+    else:
+        instants = instants or count
+    simulator = _build(recipe, settings, choice, interval_s, changes)
+    if history is not None or days is not None:
+        history_s = read_past(history, days)
         if choice.profiles:
             raise SettingsError(["a past is that of a recipe; leave out --profile or --history"])
         with open_storage(settings, data) as storage:
             register_meters(storage, settings, data, ProfileLibrary())
-            n_values = fill_history(storage, simulator, history_s)
+            n_values = _fill(storage, simulator, history_s)
         if isinstance(simulator, SolarSimulator):
             _write_truth(simulator, truth or data / TRUTH_FILE, -history_s)
         typer.echo(f"{n_values} values written to {data}")
         return
     if truth is not None and isinstance(simulator, SolarSimulator):
         _write_truth(simulator, truth, _TRUTH_AHEAD_S)
-    playing = simulator.run(Surroundings(url, typer.echo, count))
+    playing = simulator.run(Surroundings(url, typer.echo, instants))
     words = asyncio.run(_with_parent(playing) if with_parent else playing)
     typer.echo(words)
+
+
+def choose_meters(count: int | None, energy: EnergyForm | None) -> dict[str, object]:
+    """Keys of ``[simulate]`` that the options of a grid change."""
+    changes: dict[str, object] = {}
+    if count is not None:
+        changes["meters"] = count
+    if energy is not None:
+        changes["energy"] = energy.value
+    return changes
+
+
+def read_past(history: str | None, days: int | None) -> int:
+    """How far back a past goes [s].
+
+    Raises:
+        SettingsError: It is told twice, or is no length.
+
+    >>> read_past("2h", None), read_past(None, 2)
+    (7200, 172800)
+    """
+    if history is not None and days is not None:
+        raise SettingsError(["--history and --days are the same; leave out one of them"])
+    return parse_length(f"{days}d" if history is None else history)
+
+
+def _fill(storage: Storage, simulator: Simulator, history_s: int) -> int:
+    """Write a past, with a bar for one that takes a while."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("readings", total=None)
+        return fill_history(
+            storage,
+            simulator,
+            history_s,
+            lambda done, all_: progress.update(bar, completed=done, total=all_),
+        )
 
 
 def _build(
     recipe: str,
     settings: Settings,
     choice: VirtualChoice,
-    *,
-    interval: float | None,
-    seed: int | None,
+    interval_s: float | None,
+    changes: dict[str, object],
 ) -> Simulator:
     """The simulator of a recipe, or of the profiles that were named."""
     if choice.profiles and recipe == "modbus":
         simulator: Simulator = choice.build(ProfileLibrary())
     else:
-        changes: dict[str, object] = {} if seed is None else {"seed": seed}
         if choice.faults and settings.arrays:
-            changes["faults"] = [*settings.simulate.get("faults", ()), *choice.faults]
+            faults = [*settings.simulate.get("faults", ()), *choice.faults]
+            changes = {**changes, "faults": faults}
         simulator = build_simulator(
-            recipe, settings, ProfileLibrary(), changes=changes, interval_s=interval
+            recipe, settings, ProfileLibrary(), changes=changes, interval_s=interval_s
         )
     if isinstance(simulator, ModbusSimulator):
         simulator.options = choice.options()
-        simulator.interval_s = interval or simulator.interval_s
+        simulator.interval_s = interval_s or simulator.interval_s
         if choice.profiles and recipe != "modbus":
             raise SettingsError([f"recipe {recipe} has its own meters; --profile is for modbus"])
     elif choice.is_told or (choice.faults and not isinstance(simulator, SolarSimulator)):

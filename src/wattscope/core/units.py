@@ -19,7 +19,22 @@ class Conversion:
 
     def to_base(self, raw: float) -> float:
         """The raw value in the base unit."""
-        return raw * self.factor + self.offset
+        return scale_decimal(raw, self.factor) + self.offset
+
+
+def scale_decimal(raw: float, factor: float) -> float:
+    """A product as the decimal that it is: a meter that says 1.001 kWh means 1001 Wh.
+
+    The nearest float to 1.001 times 1000 is not 1001. Fifteen digits are what a float holds of any
+    decimal, so rounding to as many takes nothing from a value that was a decimal.
+
+    >>> scale_decimal(1.001, 1000.0), 1.001 * 1000.0
+    (1001.0, 1000.9999999999999)
+    """
+    product = raw * factor
+    if factor == 1.0 or product.is_integer():
+        return product
+    return float(f"{product:.15g}")
 
 
 _FACTORS: dict[str, dict[str, float]] = {

@@ -17,6 +17,7 @@ class MemoryView:
         self._value = np.full(1024, np.nan)
         self.version = 0
         """Raised with every update that changed something."""
+        self._announced: dict[str, int] = {}
 
     def update(self, batch: Batch) -> None:
         """Take newer values; older ones than known are ignored."""
@@ -54,6 +55,14 @@ class MemoryView:
         at = np.where(is_known, series, 0)
         t = np.where(is_known, instants[at], _NEVER)
         return t, np.where(t == _NEVER, np.nan, values[at])
+
+    def announce(self, topic: str) -> None:
+        """Tell the other parts of this process that something beside the values has changed."""
+        self._announced[topic] = self._announced.get(topic, 0) + 1
+
+    def version_of(self, topic: str) -> int:
+        """How often a topic was announced."""
+        return self._announced.get(topic, 0)
 
     def _grow(self, highest: int) -> None:
         if highest >= len(self._t):

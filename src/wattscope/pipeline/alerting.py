@@ -42,6 +42,8 @@ from wattscope.pipeline.watched import Names
 from wattscope.ports import LiveView
 
 LOOK_S: Final = 1.0
+TOPIC: Final = "alerts"
+"""Under which changes are announced to all processes."""
 
 Key = tuple[int, str, str]
 """Rule, device, and what it is about: of these there is one open alert at most."""
@@ -76,8 +78,6 @@ class Alerting:
         self._channels = tuple(channels)
         self._on_news = on_news
         self._lock = threading.RLock()
-        self.version = 0
-        """Raised with every change of an alert or an incident."""
         self._rules = {one.id: one for one in rows.list_rules()}
         self._open: dict[Key, Alert] = {_key(one): one for one in rows.list_open()}
         self._silent: dict[Key, Alert] = {_key(one): one for one in rows.list_silenced(0)}
@@ -85,6 +85,11 @@ class Alerting:
         self._incidents: dict[str, Incident] | None = None
         dealt_with = (IncidentState.ACKNOWLEDGED, IncidentState.SILENCED)
         self._dealt_with = {one.incident.id: one for one in incident_rows.list_states(dealt_with)}
+
+    @property
+    def version(self) -> int:
+        """Raised with every change of an alert or an incident, by whatever process."""
+        return self._live.version_of(TOPIC)
 
     async def run(self, now_us: Callable[[], int]) -> None:
         """Look once a second, for ever."""
@@ -113,7 +118,7 @@ class Alerting:
             self._dealt_with = {
                 number: one for number, one in self._dealt_with.items() if number in self._incidents
             }
-            self.version += 1
+            self._live.announce(TOPIC)
             self._write(self._judge_incidents(now_us))
 
     def save(self) -> None:
@@ -214,7 +219,7 @@ class Alerting:
                 else:
                     changes.append((reopen(one, now_us), ()))
             self._write(changes)
-            self.version += 1
+            self._live.announce(TOPIC)
             return booked
 
     def _change(
@@ -319,7 +324,7 @@ class Alerting:
             if booked.state is IncidentState.SILENCED and now_us >= until_us:
                 self._incident_rows.put_state(booked.incident.id, IncidentState.OPEN, now_us)
                 del self._dealt_with[booked.incident.id]
-                self.version += 1
+                self._live.announce(TOPIC)
         return changes
 
     def _tell(
@@ -341,7 +346,7 @@ class Alerting:
             self._open.pop(key, None)
             if alert.silenced_until_us:
                 self._silent[key] = alert
-        self.version += 1
+        self._live.announce(TOPIC)
         if any(messages for _, messages in changes):
             self._on_news()
 

@@ -44,7 +44,9 @@ class Outbox(Protocol):
 
     def list_due(self, channel: str, now_us: int, limit: int) -> list[Delivery]: ...
 
-    def begin_sending(self, delivery: Delivery) -> Delivery: ...
+    def begin_sending(self, delivery: Delivery) -> Delivery | None:
+        """None: another process sends it."""
+        ...
 
     def note(self, delivery: Delivery) -> Delivery: ...
 
@@ -180,6 +182,8 @@ class Courier:
     async def _deliver(self, channel: str, delivery: Delivery) -> float:
         """Try one message; returns how long to leave the channel alone [s]."""
         sending = await asyncio.to_thread(self._outbox.begin_sending, delivery)
+        if sending is None:
+            return 0.0
         try:
             await self._notifiers[channel].send(delivery.notice)
         except NoticeRefusedError as fault:

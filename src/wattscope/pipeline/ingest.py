@@ -15,16 +15,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 
 from wattscope.core.errors import TransientError
+from wattscope.core.reading import Batch
 from wattscope.pipeline.alarms import Alarms
 from wattscope.pipeline.intake import Intake, Prepared
 from wattscope.pipeline.pace import Pace
-from wattscope.pipeline.persist import Persist
-from wattscope.ports import RawMessage, Source
+from wattscope.ports import Quarantined, RawMessage, Source
 
 _log = structlog.get_logger()
 _RETRY_S = 1.0
@@ -33,11 +33,21 @@ DEFAULT_COMMIT_MS = 10.0
 OutcomeT = TypeVar("OutcomeT")
 
 
+class Committer(Protocol):
+    """Makes groups durable, and then visible where that is done in this process."""
+
+    async def append_soon(
+        self, batch: Batch, quarantined: Sequence[Quarantined], receipts: Sequence[int]
+    ) -> object: ...
+
+    async def drain_soon(self) -> None: ...
+
+
 class Ingest:
     """One source's way into the log."""
 
     def __init__(
-        self, intake: Intake, persist: Persist, *, commit_ms: float = DEFAULT_COMMIT_MS
+        self, intake: Intake, persist: Committer, *, commit_ms: float = DEFAULT_COMMIT_MS
     ) -> None:
         self._intake = intake
         self._persist = persist

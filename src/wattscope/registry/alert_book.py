@@ -7,12 +7,11 @@ none, so that nothing is raised twice and nothing raised goes untold.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from wattscope.core.alerting import Alert, AlertRule, AlertState, Delivery
 from wattscope.core.errors import UnknownNameError
@@ -24,7 +23,8 @@ from wattscope.registry.alert_rows import (
     row_of_rule,
     rule_of_row,
 )
-from wattscope.registry.names import Row, RowChange, change_row, make_row
+from wattscope.registry.database_port import RegistryDatabase
+from wattscope.registry.names import Row, change_row, make_row
 from wattscope.registry.schema import alert_deliveries, alert_rules, alert_states, alerts
 
 KEPT_ALERTS = 100_000
@@ -34,18 +34,13 @@ _MAX_IN = 500
 _OVER = AlertState.CLEARED.value
 
 
-class NamedDatabase(Protocol):
-    """A database that keeps rules as it keeps names: twice."""
-
-    def begin(self) -> AbstractContextManager[Connection]: ...
-
-    def change_names(self, changes: Sequence[RowChange]) -> None: ...
-
-
 class AlertBook:
-    """The tables; safe to use from several threads, as its database is."""
+    """The tables; safe to use from several threads and processes, as its database is.
 
-    def __init__(self, database: NamedDatabase) -> None:
+    Rules are kept as names are. Of one alert the process that wrote last is right.
+    """
+
+    def __init__(self, database: RegistryDatabase) -> None:
         self._database = database
         self._since_prune = 0
 
@@ -76,10 +71,11 @@ class AlertBook:
         Raises:
             UnknownNameError: There is no rule of this id.
         """
-        older = self.find_rule(rule.id) if rule.id else None
-        kept = rule if rule.id else replace(rule, id=self._next_id())
-        old_row = None if older is None else _named_row(older)
-        self._database.change_names([change_row(alert_rules, old_row, _named_row(kept))])
+        with self._database.edit_names() as edit:
+            older = self.find_rule(rule.id) if rule.id else None
+            kept = rule if rule.id else replace(rule, id=self._next_id())
+            old_row = None if older is None else _named_row(older)
+            edit.write([change_row(alert_rules, old_row, _named_row(kept))])
         return kept
 
     def drop_rule(self, rule: int) -> None:
@@ -88,8 +84,8 @@ class AlertBook:
         Raises:
             UnknownNameError: There is no rule of this id.
         """
-        older = self.find_rule(rule)
-        self._database.change_names([change_row(alert_rules, _named_row(older), None)])
+        with self._database.edit_names() as edit:
+            edit.write([change_row(alert_rules, _named_row(self.find_rule(rule)), None)])
         with self._database.begin() as connection:
             connection.execute(delete(alert_states).where(alert_states.c.rule == rule))
 
@@ -111,13 +107,16 @@ class AlertBook:
     def save_states(self, states: Mapping[int, Mapping[str, Any]]) -> None:
         """Keep what rules remember."""
         if states:
-            with self._database.begin() as connection:
+            with self._database.begin_alone(alert_states.name) as connection:
                 _write_states(connection, states)
 
     # ── alerts ───────────────────────────────────────────────────────────────────────────────
 
     def write(self, changed: Sequence[tuple[Alert, Sequence[Delivery]]]) -> list[Alert]:
         """Keep alerts and the messages about them in one transaction.
+
+        Where processes share the book and two of them see the same begin or end, the first one
+        tells of it, and the other gets what the first has written.
 
         Args:
             changed: New alerts with id 0 and changed ones, each with its messages; those of a new
@@ -127,13 +126,17 @@ class AlertBook:
             The alerts, the new ones with their ids.
         """
         written = []
-        with self._database.begin() as connection:
+        with self._database.begin_alone(alerts.name) as connection:
             for alert, messages in changed:
+                told = _find_told(connection, alert) if self._database.is_shared else None
+                if told is not None and messages:
+                    written.append(told)
+                    continue
                 kept = _write_alert(connection, alert)
                 written.append(kept)
                 for one in messages:
-                    told = replace(one, notice=replace(one.notice, alert=kept.id))
-                    connection.execute(insert(alert_deliveries), row_of_delivery(told))
+                    sent = replace(one, notice=replace(one.notice, alert=kept.id))
+                    connection.execute(insert(alert_deliveries), row_of_delivery(sent))
         self._since_prune += len(written)
         if self._since_prune >= _PRUNE_EVERY:
             self._since_prune = 0
@@ -206,6 +209,22 @@ class AlertBook:
 
 def _named_row(rule: AlertRule) -> Row:
     return make_row(alert_rules, row_of_rule(rule))
+
+
+def _find_told(connection: Connection, alert: Alert) -> Alert | None:
+    """The alert as another process has written it, if it has come to the same state already."""
+    same: tuple[ColumnElement[bool], ...]
+    if alert.id:
+        same = (alerts.c.id == alert.id, alerts.c.state == alert.state.value)
+    else:
+        same = (
+            alerts.c.rule == alert.rule,
+            alerts.c.device == alert.device,
+            alerts.c.key == alert.key,
+            alerts.c.state != _OVER,
+        )
+    rows = connection.execute(select(alerts).where(*same).limit(1))
+    return next((alert_of_row(row) for row in rows.mappings()), None)
 
 
 def _write_alert(connection: Connection, alert: Alert) -> Alert:

@@ -13,9 +13,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import (
-    ArgumentError,
     DataError,
     DBAPIError,
     IntegrityError,
@@ -26,18 +25,21 @@ from sqlalchemy.pool import StaticPool
 
 from wattscope.core.errors import (
     RowError,
-    SettingsError,
     StorageError,
     TransientError,
     WattscopeError,
 )
+from wattscope.registry.postgres_link import (
+    NO_RIGHT,
+    make_postgres_engine,
+    read_url,
+    show_url,
+    word_fault,
+)
 
 BUSY_S: Final = 5.0
 """How long a transaction waits for another program to finish its own [s]."""
-_CONNECT_S: Final = 5
-_STATEMENT_MS: Final = 10_000
-_NO_RIGHT: Final = "42501"
-"""SQLSTATE insufficient_privilege (PostgreSQL documentation, appendix A)."""
+_STATEMENT_S: Final = 10.0
 
 
 class BookDatabase(Protocol):
@@ -159,31 +161,11 @@ class PostgresBook:
             SettingsError: The url is none of PostgreSQL, or psycopg is not installed.
         """
         self._url = read_url(url, password)
-        try:
-            self._engine = create_engine(
-                self._url,
-                pool_size=1,
-                max_overflow=4,
-                pool_pre_ping=True,
-                connect_args={
-                    "connect_timeout": _CONNECT_S,
-                    "application_name": "wattscope",
-                    # A server that vanished is given up, however silent the network is.
-                    "tcp_user_timeout": _STATEMENT_MS,
-                    "keepalives_idle": _CONNECT_S,
-                    "options": f"-c statement_timeout={_STATEMENT_MS}",
-                },
-            )
-        except ModuleNotFoundError as fault:
-            raise SettingsError(
-                f"registry.url needs {fault.name}; run pip install 'wattscope[postgres]'"
-            ) from fault
+        self._engine = make_postgres_engine(self._url, _STATEMENT_S)
 
     @property
     def where(self) -> str:
-        url = self._url
-        shown = URL.create("postgresql", url.username, None, url.host, url.port, url.database)
-        return shown.render_as_string()
+        return show_url(self._url)
 
     def read_epoch(self) -> int:
         return 0
@@ -203,22 +185,6 @@ class PostgresBook:
 
     def close(self) -> None:
         self._engine.dispose()
-
-
-def read_url(url: str, password: str | None) -> URL:
-    """The address of a PostgreSQL database.
-
-    Raises:
-        SettingsError: It is none; the url is not shown, for it may hold a password.
-    """
-    advice = "write it as postgresql://user@host:5432/database"
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError) as fault:
-        raise SettingsError(f"registry.url is no URL; {advice}") from fault
-    if parsed.get_backend_name() not in {"postgresql", "postgres"} or not parsed.database:
-        raise SettingsError(f"registry.url names no PostgreSQL database; {advice}")
-    return parsed.set(drivername="postgresql+psycopg", password=password or parsed.password)
 
 
 def _inode_of(path: Path) -> int:
@@ -248,10 +214,7 @@ def _explained(book: BookDatabase, secret: str | None = None) -> Iterator[None]:
 
 def _explain(where: str, fault: Exception, secret: str | None) -> WattscopeError:
     original = fault.orig if isinstance(fault, DBAPIError) and fault.orig is not None else fault
-    primary = getattr(getattr(original, "diag", None), "message_primary", None)
-    words = " ".join(str(primary or original).split()) or type(original).__name__
-    if secret:
-        words = words.replace(secret, "***")
+    words = word_fault(fault, secret)
     if isinstance(fault, IntegrityError | DataError | sqlite3.IntegrityError):
         return RowError(f"meter book {where} refuses the row: {words}")
     if isinstance(original, sqlite3.OperationalError) and "locked" in words:
@@ -261,7 +224,7 @@ def _explain(where: str, fault: Exception, secret: str | None) -> WattscopeError
         )
     if isinstance(fault, OperationalError | sqlite3.OperationalError | OSError):
         return TransientError(f"meter book {where} cannot be reached: {words}")
-    if getattr(original, "sqlstate", None) == _NO_RIGHT:
+    if getattr(original, "sqlstate", None) == NO_RIGHT:
         return StorageError(
             f"meter book {where}: {words}; give its user the right to read and alter these tables"
         )

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 
 from wattscope.core.counter_steps import CounterDecision, StepKind
-from wattscope.registry.database import Database
-from wattscope.registry.names import Row, RowChange, change_row, make_row, name_columns
+from wattscope.registry.database_port import NamesEdit
+from wattscope.registry.names import (
+    Packed,
+    Row,
+    RowChange,
+    change_row,
+    make_row,
+    name_columns,
+    widen_row,
+)
 from wattscope.registry.schema import counter_decisions
 
 
@@ -18,16 +26,23 @@ class CounterDecisions:
     whether there is a reading at that instant, and it never touches readings.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._lock = threading.RLock()
+    def __init__(self, edit: Callable[[], AbstractContextManager[NamesEdit]]) -> None:
+        """``edit`` begins a change of names that no other thread and process makes beside."""
+        self._edit = edit
         self._known: dict[tuple[int, int], CounterDecision] = {}
 
     def take_rows(self, rows: Iterable[Row]) -> None:
         """Know these decisions, and no others."""
-        with self._lock:
-            found = [_decision_from(row) for row in rows]
-            self._known = {(one.series_id, one.at_us): one for one in found}
+        found = [_decision_from(row) for row in rows]
+        self._known = {(one.series_id, one.at_us): one for one in found}
+
+    def take_changes(self, packed: Packed) -> None:
+        """Know what others have decided."""
+        gone = {tuple(key) for key in packed.get(f"-{counter_decisions.name}", ())}
+        come = [_decision_from(row) for row in packed.get(counter_decisions.name, ())]
+        if gone or come:
+            kept = {key: one for key, one in self._known.items() if key not in gone}
+            self._known = kept | {(one.series_id, one.at_us): one for one in come}
 
     def list_of(self, series: int) -> tuple[CounterDecision, ...]:
         """All decisions about a series, by instant."""
@@ -42,18 +57,19 @@ class CounterDecisions:
 
     def put(self, decision: CounterDecision) -> None:
         """Keep a decision, in place of an older one about the same reading."""
-        with self._lock:
-            older = self._known.get((decision.series_id, decision.at_us))
+        key = (decision.series_id, decision.at_us)
+        with self._edit() as edit:
+            older = self._known.get(key)
             if decision != older:
-                self._database.change_names([_change(older, decision)])
-                self._known = self._known | {(decision.series_id, decision.at_us): decision}
+                edit.write([_change(older, decision)])
+                self._known = self._known | {key: decision}
 
     def drop(self, series: int, at_us: int) -> CounterDecision | None:
         """Forget a decision; returns it, or None when there was none."""
-        with self._lock:
+        with self._edit() as edit:
             found = self._known.get((series, at_us))
             if found is not None:
-                self._database.change_names([_change(found, None)])
+                edit.write([_change(found, None)])
                 self._known = {key: one for key, one in self._known.items() if one is not found}
             return found
 
@@ -70,5 +86,5 @@ def _row_of(decision: CounterDecision | None) -> Row | None:
 
 
 def _decision_from(row: Row) -> CounterDecision:
-    values = name_columns(counter_decisions, row)
+    values = name_columns(counter_decisions, widen_row(counter_decisions, row))
     return CounterDecision(**(values | {"kind": StepKind(values["kind"])}))

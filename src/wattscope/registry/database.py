@@ -10,13 +10,15 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from wattscope.core.errors import StorageError, WattscopeError
+from wattscope.registry.database_port import NOTHING_SEEN, NamesEdit, NamesNews
 from wattscope.registry.inspection import explain
 from wattscope.registry.names import (
     Mark,
@@ -29,6 +31,7 @@ from wattscope.registry.names import (
 )
 from wattscope.registry.names_copy import NamesCopy, explain_refusal
 from wattscope.registry.opening import make_engine, open_to_read, open_to_write
+from wattscope.registry.schema import series
 
 _MAX_DAMAGES = 100
 
@@ -39,6 +42,8 @@ class Database:
     One connection writes and checkpoints: SQLite before 3.51.3 can corrupt a WAL file when two do
     so at once (reported and fixed by its authors as the WAL-reset bug).
     """
+
+    is_shared = False
 
     def __init__(self, path: Path, *, is_read_only: bool = False, has_copy: bool = True) -> None:
         """Open or make the file, and mend it when it or the copy of its names is damaged.
@@ -67,6 +72,11 @@ class Database:
         self._engine = make_engine(self._raw)
         self._loaded: Names | None = opened.names
 
+    @property
+    def where(self) -> str:
+        """Words for a person."""
+        return str(self._path)
+
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """One transaction; committed and durable when the block ends without an error.
@@ -84,6 +94,24 @@ class Database:
                 if error is fault:
                     raise
                 raise error from fault
+
+    def begin_alone(self, book: str) -> AbstractContextManager[Connection]:  # noqa: ARG002  # the port
+        """``begin``: no other process changes this database."""
+        return self.begin()
+
+    def read_news(self, since: int) -> NamesNews | None:
+        """All names after ``NOTHING_SEEN``, else nothing: nobody else changes them."""
+        if since != NOTHING_SEEN:
+            return None
+        names = self.take_names()
+        last_series = max((number for (number,) in names[series.name]), default=0)
+        return NamesNews(0, last_series, names)
+
+    @contextmanager
+    def edit_names(self, since: int | None = None) -> Iterator[NamesEdit]:  # noqa: ARG002  # the port
+        """Change names while no other thread does."""
+        with self._lock:
+            yield _SoleEdit(self)
 
     def take_names(self) -> Names:
         """All names: first those that the opening has verified, later those of the database."""
@@ -139,6 +167,18 @@ class Database:
             ) from fault
         except sqlite3.Error as fault:
             raise explain(self._path, fault) from fault
+
+
+@dataclass(frozen=True, slots=True)
+class _SoleEdit:
+    """What ``edit_names`` gives where there is nobody else."""
+
+    database: Database
+    news: None = None
+    serial: int = 0
+
+    def write(self, changes: Sequence[RowChange]) -> None:
+        self.database.change_names(changes)
 
 
 def _explain_opening(path: Path, fault: Exception) -> Exception:

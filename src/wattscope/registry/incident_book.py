@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
 from wattscope.core.errors import QueryError, UnknownNameError
 from wattscope.core.incidents import BookedIncident, Incident, IncidentState
 from wattscope.registry.alert_rows import incident_of_row, row_of_incident
+from wattscope.registry.database_port import PlainDatabase
 from wattscope.registry.schema import incidents
 
 _MAX_IN = 500
-
-
-class PlainDatabase(Protocol):
-    """A database with transactions."""
-
-    def begin(self) -> AbstractContextManager[Connection]: ...
 
 
 class SqlIncidentBook:
@@ -40,7 +34,7 @@ class SqlIncidentBook:
 
     def put_all(self, found: Sequence[Incident], now_us: int) -> None:
         """Keep incidents as they are now, in one transaction."""
-        with self._database.begin() as connection:
+        with self._database.begin_alone(incidents.name) as connection:
             known = {one.incident.id: one for one in _read(connection, [one.id for one in found])}
             for one in found:
                 _write(connection, _follow(known.get(one.id), one, now_us))
@@ -54,7 +48,7 @@ class SqlIncidentBook:
             UnknownNameError: There is no such incident.
             QueryError: It is over.
         """
-        with self._database.begin() as connection:
+        with self._database.begin_alone(incidents.name) as connection:
             found = _read(connection, [incident])
             if not found:
                 raise _unknown(incident)

@@ -113,7 +113,7 @@ class ModelShelf:
         path = self._path(device_class)
         try:
             model = decode_model(_read_bounded(path))
-            _check_class(model, device_class)
+            check_class(model, device_class)
         except StorageError as fault:
             return RefusedModel(device_class, f"{FOLDER}/{path.name}", str(fault))
         return model
@@ -122,7 +122,7 @@ class ModelShelf:
         return self.folder / f"{device_class}{SUFFIX}"
 
 
-def _check_class(model: AnomalyModel, device_class: str) -> None:
+def check_class(model: AnomalyModel, device_class: str) -> None:
     """A file under the name of another class would judge what it has not learned."""
     if model.device_class != device_class:
         raise StorageError(f"is a model of {model.device_class}")

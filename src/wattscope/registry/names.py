@@ -249,8 +249,12 @@ def _read_schema(connection: sqlite3.Connection) -> bytes:
     return repr([one for one in found if one[0] in _DEFINED]).encode(errors="replace")
 
 
-def _widen(table: str, row: Row) -> Row:
+def widen_row(table: Table, row: Row) -> Row:
     """A row of an older version with the columns that came later: they come last, and are null."""
+    return _widen(str(table.name), row)
+
+
+def _widen(table: str, row: Row) -> Row:
     return row + (None,) * (len(_COLUMNS[table]) - len(row))
 
 

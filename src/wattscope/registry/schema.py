@@ -1,4 +1,7 @@
-"""Tables of the registry, the same on SQLite and PostgreSQL."""
+"""Tables of the registry, the same on SQLite and PostgreSQL.
+
+What only processes that share a registry need is in ``postgres_schema``.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,17 @@ FIRST_MARKED_VERSION = 3
 """From this version on a database has a mark of its names, notes its version twice, and has a
 copy of its names beside it."""
 
+
+def _text(longest: int) -> String:
+    """A text; PostgreSQL would refuse a longer one, which no device shall bring about."""
+    return String(longest).with_variant(Text(), "postgresql")
+
+
+def _number() -> Integer:
+    """A number that the database gives; on PostgreSQL ones that are used up by retries too."""
+    return Integer().with_variant(BigInteger(), "postgresql")
+
+
 metadata = MetaData()
 
 schema_version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
@@ -37,10 +51,10 @@ schema_version = Table("schema_version", metadata, Column("version", Integer, nu
 sites = Table(
     "sites",
     metadata,
-    Column("id", String(128), primary_key=True),
-    Column("name", String(256), nullable=False),
-    Column("time_zone", String(64), nullable=False),
-    Column("currency", String(8), nullable=False),
+    Column("id", _text(128), primary_key=True),
+    Column("name", _text(256), nullable=False),
+    Column("time_zone", _text(64), nullable=False),
+    Column("currency", _text(8), nullable=False),
     Column("latitude", Float),
     Column("longitude", Float),
 )
@@ -48,14 +62,14 @@ sites = Table(
 devices = Table(
     "devices",
     metadata,
-    Column("id", String(128), primary_key=True),
-    Column("site", String(128), nullable=False),
-    Column("name", String(256), nullable=False),
-    Column("kind", String(32), nullable=False),
-    Column("parent", String(128)),
+    Column("id", _text(128), primary_key=True),
+    Column("site", _text(128), nullable=False),
+    Column("name", _text(256), nullable=False),
+    Column("kind", _text(32), nullable=False),
+    Column("parent", _text(128)),
     Column("rating_w", Float),
     Column("interval_s", Float),
-    Column("sampling", String(16), nullable=False),
+    Column("sampling", _text(16), nullable=False),
     Column("is_production", Boolean, nullable=False),
     Column("is_direction_swapped", Boolean, nullable=False),
     Column("rollover_wh", Float),
@@ -69,8 +83,8 @@ series = Table(
     "series",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("device", String(128), nullable=False),
-    Column("quantity", String(64), nullable=False),
+    Column("device", _text(128), nullable=False),
+    Column("quantity", _text(64), nullable=False),
     UniqueConstraint("device", "quantity"),
     # Otherwise SQLite gives the id of the newest row again once that row is deleted.
     sqlite_autoincrement=True,
@@ -81,7 +95,7 @@ counter_decisions = Table(
     metadata,
     Column("series_id", Integer, primary_key=True, autoincrement=False),
     Column("at_us", BigInteger, primary_key=True, autoincrement=False),
-    Column("kind", String(16), nullable=False),
+    Column("kind", _text(16), nullable=False),
     Column("growth", Float),
     Column("decided_at_us", BigInteger, nullable=False),
 )
@@ -97,14 +111,14 @@ names_mark = Table(
 quarantine = Table(
     "quarantine",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("key", String(64), nullable=False, unique=True),
-    Column("source", String(64), nullable=False),
-    Column("topic", String(512), nullable=False),
+    Column("id", _number(), primary_key=True, autoincrement=True),
+    Column("key", _text(64), nullable=False, unique=True),
+    Column("source", _text(64), nullable=False),
+    Column("topic", _text(512), nullable=False),
     Column("payload", LargeBinary, nullable=False),
     Column("received_at_us", BigInteger, nullable=False),
-    Column("code", String(32), nullable=False),
-    Column("detail", String(512), nullable=False),
+    Column("code", _text(32), nullable=False),
+    Column("detail", _text(512), nullable=False),
     Column("replayed_at_us", BigInteger),
     # Null only in rows of an older version, until they are brought up to date.
     Column("crc", BigInteger),
@@ -116,17 +130,17 @@ alert_rules = Table(
     "alert_rules",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("name", String(128), nullable=False),
-    Column("kind", String(16), nullable=False),
+    Column("name", _text(128), nullable=False),
+    Column("kind", _text(16), nullable=False),
     # Lists and the schedule are JSON.
     Column("devices", Text, nullable=False),
-    Column("quantity", String(64), nullable=False),
+    Column("quantity", _text(64), nullable=False),
     Column("threshold", Float, nullable=False),
     Column("hysteresis", Float, nullable=False),
     Column("for_s", Float, nullable=False),
     Column("per_s", Float, nullable=False),
     Column("kinds", Text, nullable=False),
-    Column("severity", String(16), nullable=False),
+    Column("severity", _text(16), nullable=False),
     Column("schedule", Text, nullable=False),
     Column("channels", Text, nullable=False),
     Column("is_enabled", Boolean, nullable=False),
@@ -146,10 +160,10 @@ alerts = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("rule", Integer, nullable=False),
-    Column("device", String(128), nullable=False),
-    Column("key", String(128), nullable=False),
-    Column("state", String(16), nullable=False),
-    Column("severity", String(16), nullable=False),
+    Column("device", _text(128), nullable=False),
+    Column("key", _text(128), nullable=False),
+    Column("state", _text(16), nullable=False),
+    Column("severity", _text(16), nullable=False),
     Column("raised_at_us", BigInteger, nullable=False),
     Column("changed_at_us", BigInteger, nullable=False),
     Column("title", Text, nullable=False),
@@ -163,10 +177,10 @@ alerts = Table(
 alert_deliveries = Table(
     "alert_deliveries",
     metadata,
-    Column("id", String(32), primary_key=True),
+    Column("id", _text(32), primary_key=True),
     Column("alert", Integer, nullable=False),
-    Column("channel", String(64), nullable=False),
-    Column("state", String(16), nullable=False),
+    Column("channel", _text(64), nullable=False),
+    Column("state", _text(16), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due_at_us", BigInteger, nullable=False),
     Column("created_at_us", BigInteger, nullable=False),
@@ -182,17 +196,17 @@ alert_deliveries = Table(
 incidents = Table(
     "incidents",
     metadata,
-    Column("id", String(32), primary_key=True),
-    Column("site", String(128), nullable=False),
-    Column("device", String(128), nullable=False),
-    Column("kind", String(32), nullable=False),
-    Column("severity", String(16), nullable=False),
+    Column("id", _text(32), primary_key=True),
+    Column("site", _text(128), nullable=False),
+    Column("device", _text(128), nullable=False),
+    Column("kind", _text(32), nullable=False),
+    Column("severity", _text(16), nullable=False),
     Column("start_us", BigInteger, nullable=False),
     Column("end_us", BigInteger, nullable=False),
     Column("is_over", Boolean, nullable=False),
     Column("lost_wh", Float, nullable=False),
     Column("lost_money", Float),
-    Column("state", String(16), nullable=False),
+    Column("state", _text(16), nullable=False),
     Column("silenced_until_us", BigInteger, nullable=False),
     Column("changed_at_us", BigInteger, nullable=False),
     # The whole incident with its findings; JSON.

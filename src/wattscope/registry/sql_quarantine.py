@@ -36,6 +36,11 @@ DAMAGED = Quarantined(
 """Stands in the list for every item that is damaged."""
 _PRUNE_EVERY = 1000
 
+_KEYS = "SELECT id, CAST(key AS BLOB), replayed_at_us FROM quarantine"
+
+ShelfKey = tuple[int, str, int | None]
+"""Number, key and instant of the replay [µs] of an item."""
+
 
 @dataclass(frozen=True, slots=True)
 class ShelvedItem:
@@ -57,15 +62,21 @@ class SqlQuarantine:
         self._database = database
         self._since_prune = 0
 
-    def put(self, items: Sequence[Quarantined], offset: int) -> None:
-        """Shelve the items of one log record, and now and then drop the oldest beyond the caps."""
+    def put(self, items: Sequence[Quarantined], offset: int, *, origin: str = "") -> None:
+        """Shelve the items of one log record, and now and then drop the oldest beyond the caps.
+
+        Args:
+            items: In the order of the record.
+            offset: Of the record.
+            origin: Which log it is of, where there are several.
+        """
         if not items:
             return
         with self._database.begin() as connection:
             raw = _raw_of(connection)
             [(last,)] = raw.execute("SELECT max(id) FROM quarantine").fetchall()
             rows = [
-                _make_row((last or 0) + 1 + index, _make_key(item, offset, index), item)
+                _make_row((last or 0) + 1 + index, make_key(item, offset, index, origin), item)
                 for index, item in enumerate(items)
             ]
             raw.executemany(INSERT, rows)
@@ -120,6 +131,34 @@ class SqlQuarantine:
                 counts = {one: counts.get(one, 0) + found.get(one, 0) for one in counts | found}
         return counts
 
+    def list_keys(self, after: int, limit: int) -> list[ShelfKey]:
+        """What tells items apart, for those with higher numbers than this, by number."""
+        query = f"{_KEYS} WHERE id > ? ORDER BY id LIMIT ?"
+        with self._database.begin() as connection:
+            rows = _raw_of(connection).execute(query, (after, limit)).fetchall()
+        return list(map(_key_of, rows))
+
+    def find_keys(self, ids: Sequence[int]) -> dict[int, ShelfKey]:
+        """What tells items apart, for those of these numbers that are here."""
+        with self._database.begin() as connection:
+            raw = _raw_of(connection)
+            rows = [raw.execute(f"{_KEYS} WHERE id = ?", (one,)).fetchone() for one in ids]
+        return {row[0]: _key_of(row) for row in rows if row is not None}
+
+    def read_rows(self, ids: Sequence[int]) -> list[ShelfRow]:
+        """Items with these numbers as rows; without damaged ones."""
+        with self._database.begin() as connection:
+            raw = _raw_of(connection)
+            found = [raw.execute(f"{SELECT} WHERE id = ?", (one,)).fetchone() for one in ids]
+        return [row for row in map(read_sound, filter(None, found)) if row is not None]
+
+    def write_rows(self, rows: Sequence[ShelfRow]) -> None:
+        """Put items of another shelf here, under their numbers, in place of those there."""
+        with self._database.begin() as connection:
+            raw = _raw_of(connection)
+            raw.executemany("DELETE FROM quarantine WHERE id = ?", [(row["id"],) for row in rows])
+            raw.executemany(INSERT, [_sum_all(row) for row in rows])
+
     def _count_each(self, raw: sqlite3.Connection, code: object) -> dict[str, int]:
         counts: dict[str, int] = {}
         for row in raw.execute(f"{SELECT} WHERE CAST(code AS BLOB) IS ?", (code,)):
@@ -145,27 +184,46 @@ class SqlQuarantine:
                 connection.execute(delete(quarantine).where(quarantine.c.id < middle))
 
 
-def _make_key(item: Quarantined, offset: int, index: int) -> str:
+def make_key(item: Quarantined, offset: int, index: int, origin: str = "") -> str:
     """The same for the same item of the same record, different for all others."""
-    digest = hashlib.sha256(f"{offset}:{index}:{item.code}:{item.topic}:".encode())
+    of = f"{origin}/" if origin else ""
+    digest = hashlib.sha256(
+        f"{of}{offset}:{index}:{item.code}:{item.topic}:".encode(errors="replace")
+    )
     digest.update(item.payload)
     return digest.hexdigest()
+
+
+def clean_text(words: str) -> str:
+    """What devices say may hold halves of letters, which no database takes for text."""
+    return words.encode(errors="replace").decode()
 
 
 def _make_row(number: int, key: str, item: Quarantined) -> ShelfRow:
     row = {
         "id": number,
         "key": key,
-        "source": item.source[:64],
-        "topic": item.topic[:512],
+        "source": clean_text(item.source[:64]),
+        "topic": clean_text(item.topic[:512]),
         "payload": item.payload,
         "received_at_us": item.received_at_us,
         "code": item.code,
-        "detail": item.detail[:512],
+        "detail": clean_text(item.detail[:512]),
         "replayed_at_us": None,
         "replayed_crc": None,
     }
     return row | {"crc": sum_row(row)}
+
+
+def _key_of(row: tuple[Any, ...]) -> ShelfKey:
+    return row[0], bytes(row[1]).decode(errors="replace"), row[2]
+
+
+def _sum_all(row: ShelfRow) -> ShelfRow:
+    return row | {
+        "crc": sum_row(row),
+        "replayed_crc": sum_replay(row["id"], row["replayed_at_us"]),
+    }
 
 
 def _raw_of(connection: Connection) -> sqlite3.Connection:

@@ -5,9 +5,16 @@ an error that names the nearest valid one. Nothing here touches the network.
 """
 
 from wattscope.settings.arrays import find_array_faults, list_array_devices
+from wattscope.settings.keeping import (
+    CHUNK_INTERVALS,
+    ROLES,
+    LiveSettings,
+    LogSettings,
+    RetentionSettings,
+    StorageSettings,
+)
 from wattscope.settings.reading import MAX_FILE_BYTES, load_settings, parse_settings
 from wattscope.settings.tables import (
-    CHUNK_INTERVALS,
     ArraySettings,
     BrokerSettings,
     DetectSettings,
@@ -19,25 +26,26 @@ from wattscope.settings.tables import (
     NotifySettings,
     PrometheusSettings,
     RegistrySettings,
-    RetentionSettings,
     ScreenSettings,
     ServerSettings,
     Settings,
     SiteSettings,
     SourceSettings,
-    StorageSettings,
     list_renames,
 )
 
 __all__ = [
     "CHUNK_INTERVALS",
     "MAX_FILE_BYTES",
+    "ROLES",
     "ArraySettings",
     "BrokerSettings",
     "DetectSettings",
     "DeviceSettings",
     "HeatPumpSettings",
     "IngestSettings",
+    "LiveSettings",
+    "LogSettings",
     "MeterSettings",
     "NameSettings",
     "NotifySettings",

@@ -19,18 +19,17 @@ from wattscope.settings.arrays import (
     find_place_faults,
     list_array_devices,
 )
+from wattscope.settings.cluster_faults import find_cluster_faults, has_cluster_secret
+from wattscope.settings.keeping import CHUNK_INTERVALS, RetentionSettings, StorageSettings
 from wattscope.settings.notify_faults import find_notify_faults, holds_secret
 from wattscope.settings.tables import (
-    CHUNK_INTERVALS,
     MAX_DAYS,
     MAX_INTERVAL_S,
     PHASE_COLOURS,
     SOURCE_TYPES,
     HeatPumpSettings,
-    RetentionSettings,
     Settings,
     SiteSettings,
-    StorageSettings,
     list_renames,
 )
 
@@ -50,6 +49,7 @@ def find_faults(settings: Settings) -> list[str]:
     faults += _find_device_faults(settings, is_laid_out=not array_faults)
     faults += _find_source_faults(settings)
     faults += _find_storage_faults(settings.storage)
+    faults += find_cluster_faults(settings)
     faults += [f"prometheus.names.{fault}" for fault in list_rename_faults(list_renames(settings))]
     for at, port in (
         ("server", settings.server.port),
@@ -69,6 +69,7 @@ def find_faults(settings: Settings) -> list[str]:
 def has_password(settings: Settings) -> bool:
     return (
         bool(_password_in(settings.registry.url))
+        or has_cluster_secret(settings)
         or any(source.password or _password_in(source.url) for source in settings.sources)
         or any(map(holds_secret, settings.notify))
     )

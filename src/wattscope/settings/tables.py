@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from wattscope.compute.prometheus_renames import Rename
-from wattscope.core.time_grid import US_PER_HOUR
+from wattscope.settings.keeping import LiveSettings, LogSettings, StorageSettings
 
 MAX_INTERVAL_S = 366 * 24 * 3600
 MAX_DAYS = 36_525
@@ -15,8 +15,6 @@ MAX_DAYS = 36_525
 SOURCE_TYPES = ("mqtt", "modbus")
 NOTIFY_TYPES = ("webhook", "email", "mqtt", "apprise")
 PHASE_COLOURS = ("seed", "iec", "grey")
-CHUNK_INTERVALS = {"3h": 3 * US_PER_HOUR, "1d": 24 * US_PER_HOUR, "1w": 168 * US_PER_HOUR}
-"""Names of chunk intervals to their lengths [µs]."""
 
 
 class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,6 +69,8 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which devices' messages to expect; names of files in profiles/ without ending."""
     client_id: str = "wattscope"
     """Name of the MQTT session; unique at the broker."""
+    share: str | None = None
+    """Name under which several clients share the messages (a shared subscription of the broker)."""
     username: str | None = None
     """User at the broker."""
     password: str | None = None
@@ -203,52 +203,6 @@ class ArraySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Expected time between readings of a panel [s]; left out, the data tell."""
 
 
-class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[[storage.retention]]``: for how long values are kept; the first that fits counts."""
-
-    quantity: str
-    """Name or pattern of quantities, such as voltage_* or * for all."""
-    raw_days: float = 0.0
-    """Age at which measured values are removed, once their buckets are proved [d]; 0: never."""
-    level_1m_days: float = 0.0
-    """Age at which buckets of 1 minute of removed values go [d]; 0: never."""
-    level_15m_days: float = 0.0
-    """Likewise of 15 minutes [d]."""
-    level_1h_days: float = 0.0
-    """Likewise of 1 hour [d]."""
-    level_1d_days: float = 0.0
-    """Likewise of 1 local day [d]."""
-
-
-class StorageSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[storage]``: how readings are kept."""
-
-    durability: str = "full"
-    """full: fsync before a sender is told; relaxed: a power cut may cost the last moments."""
-    sync_interval_s: float = 1.0
-    """With relaxed: the most that a power cut or a crash of the machine may cost [s]."""
-    commit_ms: float = 10.0
-    """Longest time that a message waits for others to share an fsync [ms]; more spares SD cards."""
-    warn_free_mb: float | None = None
-    """Free space below which to warn [MB], 0: never; left out, 1000, or less on a small disk."""
-    min_free_mb: float | None = None
-    """Below this new data is refused [MB], 0: never; left out, 200, or less on a small disk."""
-    chunk: str = "1w"
-    """Span of a chunk file: 3h, 1d or 1w, longer is smaller; fixed when the data folder is made."""
-    tail_rows: int = 1_000_000
-    """Values in memory at which they are moved to chunk files."""
-    flush_minutes: float = 15.0
-    """Longest time until values are moved to chunk files [min]."""
-    memory_mb: int = 256
-    """Memory that the query engine may use [MB]."""
-    query_threads: int = 1
-    """Threads of one question; more are faster on large data and cost memory."""
-    scrub_days: float = 7.0
-    """How often every file is read and its checksum compared [d]; 0: never."""
-    retention: tuple[RetentionSettings, ...] = ()
-    """What is removed when it is old; left out, nothing ever is."""
-
-
 class IngestSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[ingest]``: what happens with the unknown."""
 
@@ -370,6 +324,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     meters: tuple[MeterSettings, ...] = ()
     registry: RegistrySettings = RegistrySettings()
     storage: StorageSettings = StorageSettings()
+    log: LogSettings = LogSettings()
+    live: LiveSettings = LiveSettings()
     ingest: IngestSettings = IngestSettings()
     prometheus: PrometheusSettings = PrometheusSettings()
 

@@ -15,6 +15,10 @@
     three_phase.py   what a meter tells of the power of three phases (pure)
     site_values.py   columns of a model, handed out second by second
 
+    grid_meters.py, grid_shapes.py  who is behind each meter of a grid, and when they use how much
+    grid_loads.py    their power over a day and their registers, without summing the past (pure)
+    grid_model.py, grid_simulator.py  what the meters say of it, and how
+
     modbus_bank.py, modbus_sunspec.py   registers as bytes
     modbus_exchange.py  one request, and how its reply is wrapped
     modbus_faults.py    the ways to misbehave

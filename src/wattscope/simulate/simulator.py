@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from wattscope.core.fleet import Endpoint
 from wattscope.core.reading import FloatColumn, Int64Column
@@ -19,6 +19,18 @@ class HistoryColumns(NamedTuple):
     device: str
     quantity: str
     measured_at_us: Int64Column
+    value: FloatColumn
+    """[base unit of the quantity]"""
+
+
+class FleetColumns(NamedTuple):
+    """Values of one quantity of many devices, with columns of equal length, device by device."""
+
+    quantity: str
+    device: Int64Column
+    """Which of the simulator's ``devices``."""
+    measured_at_us: Int64Column
+    """Rising for each device."""
     value: FloatColumn
     """[base unit of the quantity]"""
 
@@ -84,4 +96,27 @@ class Simulator(Protocol):
         Raises:
             WattscopeError: A broker or a port cannot be had.
         """
+        ...
+
+
+@runtime_checkable
+class FleetSimulator(Simulator, Protocol):
+    """A simulator of so many devices that their past is told in large columns."""
+
+    @property
+    def devices(self) -> Sequence[Device]:
+        """All of them."""
+        ...
+
+    @property
+    def quantities(self) -> Sequence[str]:
+        """What each of them measures."""
+        ...
+
+    def fleet_history(self, start_us: int, end_us: int) -> Iterator[FleetColumns]:
+        """What ``history`` tells, a UTC day at a time, each quantity once a day."""
+        ...
+
+    def count_readings(self, start_us: int, end_us: int) -> int:
+        """How many readings of devices the past of ``[start, end)`` [µs] has."""
         ...

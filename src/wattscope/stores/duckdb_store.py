@@ -282,12 +282,15 @@ class DuckdbStore(Questions):
         """Sizes for the health page."""
         manifest = self._manifest
         parts = [part for span in manifest.spans for part in span.parts]
+        levels = [span.rollups.levels for span in manifest.spans if span.rollups is not None]
+        rollups = [part for one in levels for kept in one.values() for part in kept]
         damages = self._files.damages
         return {
             "tail_rows": self._tails.n_rows,
             "chunks": len(parts),
             "chunk_rows": sum(part.rows for part in parts),
             "bytes": sum(part.size_bytes for part in parts),
+            "rollup_bytes": sum(part.note.size_bytes for part in rollups),
             "covered_offset": manifest.covered_offset,
             "written_offset": self._written_offset,
             "damaged_files": len(damages),

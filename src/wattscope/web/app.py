@@ -23,6 +23,7 @@ from wattscope.web.device_energy import build_device_energy_routes
 from wattscope.web.devices import build_device_routes
 from wattscope.web.energy import build_energy_routes
 from wattscope.web.fleet import build_fleet_routes
+from wattscope.web.grid import build_grid_routes
 from wattscope.web.grid_quality import build_grid_quality_routes
 from wattscope.web.incidents import build_incident_routes
 from wattscope.web.insights import build_insight_routes
@@ -76,6 +77,7 @@ def create_app(services: Services) -> FastAPI:
         build_energy_routes,
         build_insight_routes,
         build_counter_step_routes,
+        build_grid_routes,
         build_grid_quality_routes,
         build_phase_routes,
         build_plant_routes,

@@ -198,12 +198,6 @@ class AlertDesk(Protocol):
     async def test_channel(self, channel: str) -> None: ...
 
 
-class Pulse(LiveView, Protocol):
-    """A live view that tells when something changed."""
-
-    version: int
-
-
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything that a route may use."""
@@ -211,7 +205,7 @@ class Services:
     store: Store
     book: Book
     shelf: Shelf
-    live: Pulse
+    live: LiveView
     now_us: Callable[[], int]
     read_health: Callable[[], dict[str, Any]]
     """State of sources, log, store and disk, made by the composition root."""

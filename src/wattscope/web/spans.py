@@ -134,6 +134,32 @@ def _check_year(year: int) -> None:
         raise QueryError(f"years lie between {_YEARS[0]} and {_YEARS[-1]}")
 
 
+def read_day(text: str) -> date:
+    """The local date of a text such as ``2026-05-01``.
+
+    Raises:
+        QueryError: Not a date, or one beyond all data.
+    """
+    return _read_date(text, 3)
+
+
+def read_month(text: str) -> date:
+    """The first day of a month such as ``2026-05``.
+
+    Raises:
+        QueryError: Not a month, or one beyond all data.
+    """
+    return _read_date(text, 2)
+
+
+def _read_date(text: str, n_parts: int) -> date:
+    try:
+        year, month, *days = _read_parts(text, n_parts)
+        return date(year, month, *(days or [1]))
+    except ValueError:
+        raise QueryError("days and months are written 2026-05-01 and 2026-05") from None
+
+
 def read_instant(text: str, zone: tzinfo) -> int:
     """The instant of an RFC 3339 text or a local date [µs].
 

@@ -177,10 +177,10 @@ def test_fast_way_of_panels_says_what_the_strict_way_says(payload: bytes) -> Non
     _check(fast)
 
 
-@given(nearly_complete(METER_KEYS))
+@given(nearly_complete(METER_KEYS), st.sampled_from(("", "-interval")))
 @settings(max_examples=600, deadline=None)
-def test_fast_way_of_meters_says_what_the_strict_way_says(payload: bytes) -> None:
-    route = _find_route("grid-meter-json")
+def test_fast_way_of_meters_says_what_the_strict_way_says(payload: bytes, form: str) -> None:
+    route = _find_route(f"grid-meter{form}-json")
     message = RawMessage("energy/meters/P1", payload, received_at_us=0)
     fast = grid_meter_json.decode(message, route)
     strict = grid_meter_json._decode_strictly(message, route)

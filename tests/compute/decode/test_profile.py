@@ -208,6 +208,21 @@ def test_grid_meter_keeps_the_order_that_its_fast_way_needs() -> None:
     assert [value.source for value in profile.values] == list(reversed(values))
 
 
+def test_the_end_of_an_interval_tells_its_beginning_only_by_its_length() -> None:
+    energy = {"energy": {"quantity": "energy_import_delta_wh"}}
+    words = {
+        "decoder": "grid_meter_json",
+        "time": None,
+        "values": energy,
+        "options": {"energy_stamp": "end"},
+    }
+    assert _list_faults(**words, interval_s=None) == (
+        'options.energy_stamp: "end" needs interval_s, to know the beginning',
+    )
+    route = parse_profile("grid", _build_table(**words, interval_s=60)).build_route(UTC)
+    assert route.interval_us == 60_000_000
+
+
 def test_direction_of_the_registers_is_one_word_in_the_profile() -> None:
     table = _build_table(
         decoder="itron",

@@ -183,6 +183,7 @@ function Stack({ bar, x, width, zero, heightOf, props }: StackProps) {
     pieces.push({ y, height, role: props.downRoles[i] ?? "home" });
     y += height;
   });
+  const markY = bar.mark == null ? null : zero - heightOf(bar.mark);
   return (
     <>
       {pieces
@@ -202,6 +203,9 @@ function Stack({ bar, x, width, zero, heightOf, props }: StackProps) {
             )}
           </g>
         ))}
+      {markY !== null && (
+        <line class="bar-mark" x1={x - 2} x2={x + width + 2} y1={markY} y2={markY} />
+      )}
     </>
   );
 }

@@ -4,6 +4,8 @@ export interface Bar {
   /** Parts above the line, from the line upward, and below it, downward [Wh]. */
   up: number[];
   down: number[];
+  /** A value to compare with, drawn as a line across the bar [Wh]. */
+  mark?: number | null;
 }
 
 export interface BarLayout {
@@ -28,7 +30,7 @@ export function niceStep(rough: number): number {
 }
 
 export function layoutBars(bars: readonly Bar[], width: number, height: number): BarLayout {
-  const top = Math.max(...bars.map((bar) => sum(bar.up)), 0);
+  const top = Math.max(...bars.map((bar) => Math.max(sum(bar.up), bar.mark ?? 0)), 0);
   const bottom = Math.max(...bars.map((bar) => sum(bar.down)), 0);
   const total = top + bottom || 1;
   const mark = niceStep(total / Math.max(2, Math.floor(height / 36)));

@@ -15,6 +15,8 @@ export type Cell = number | string | null;
 export interface Table {
   /** Words for the first column, which holds times [ms]. */
   timeTitle: string;
+  /** Whether the first column holds the labels instead, in a file too. */
+  isNamed?: boolean;
   columns: Column[];
   rows: { at: number; label: string; cells: Cell[] }[];
 }
@@ -28,7 +30,7 @@ export function cellText(cell: Cell | undefined, column: Column | undefined): st
 export function toCsv(table: Table, zone: string): string {
   const head = [table.timeTitle, ...table.columns.map((column) => column.title)];
   const lines = table.rows.map((row) => [
-    isoWithOffset(row.at, zone),
+    table.isNamed ? defuse(row.label) : isoWithOffset(row.at, zone),
     ...row.cells.map((cell, i) => csvNumber(cell, table.columns[i]?.decimals ?? 0)),
   ]);
   return [head, ...lines].map((line) => line.map(quote).join(",")).join("\r\n") + "\r\n";

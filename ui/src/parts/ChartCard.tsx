@@ -76,7 +76,7 @@ function NumberTable({ table, title }: { table: Table; title: string }) {
         </thead>
         <tbody>
           {table.rows.map((row) => (
-            <tr key={row.at}>
+            <tr key={table.isNamed ? row.label : row.at}>
               <th scope="row">{row.label}</th>
               {row.cells.map((cell, i) => (
                 <td key={table.columns[i]?.title}>{cellText(cell, table.columns[i])}</td>

@@ -23,7 +23,8 @@ export function DeviceChip({ device }: { device: Device }) {
   );
 }
 
-function AgeChip({ state, age }: { state: LiveState; age: number | null }) {
+/** A state and an age, on a page that has its own. */
+export function AgeChip({ state, age }: { state: LiveState; age: number | null }) {
   const words = wordsFor(state, age);
   return (
     <p

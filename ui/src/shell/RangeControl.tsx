@@ -2,7 +2,7 @@
 
 import { useRef } from "preact/hooks";
 
-import { RANGES, titleOf } from "../format/period";
+import { type Range, RANGES, titleOf } from "../format/period";
 import { today } from "../state/catalogue";
 import {
   isCurrent,
@@ -16,7 +16,12 @@ import {
 } from "../state/view";
 import { LeftIcon, RightIcon } from "./icons";
 
-export function RangeControl() {
+interface Props {
+  /** Lengths that the page can show. */
+  ranges?: readonly Range[];
+}
+
+export function RangeControl({ ranges = RANGES }: Props) {
   const { range, from } = period.value;
   const input = useRef<HTMLInputElement>(null);
   const shownDay = isCurrent.value ? today.value : from;
@@ -92,7 +97,7 @@ export function RangeControl() {
         </button>
       </div>
       <div class="segments" role="group" aria-label="Length of the period">
-        {RANGES.map((one) => (
+        {ranges.map((one) => (
           <button
             type="button"
             key={one}

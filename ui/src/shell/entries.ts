@@ -9,6 +9,7 @@ import { pagePath } from "../state/route";
 import {
   AlertsIcon,
   DevicesIcon,
+  GridIcon,
   HealthIcon,
   HeatPumpIcon,
   HomeIcon,
@@ -28,6 +29,7 @@ const RECIPE_ENTRIES: readonly (Entry & { recipe: string })[] = [
   { recipe: "solar", path: "/solar", title: "Solar", Icon: SolarIcon },
   { recipe: "plant", path: "/plant", title: "Plant", Icon: PlantIcon },
   { recipe: "heatpump", path: "/heatpump", title: "Heat pump", Icon: HeatPumpIcon },
+  { recipe: "grid", path: "/grid", title: "Grid", Icon: GridIcon },
 ];
 
 export const SITE_ENTRIES: readonly Entry[] = [

@@ -30,6 +30,12 @@ export const HeatPumpIcon = () => (
   </Icon>
 );
 
+export const GridIcon = () => (
+  <Icon>
+    <path d="M9 20 12 3l3 17M6 8h12M4.5 12.5h15M10 14l4.6 5M14 14l-4.6 5M6 8v2M18 8v2M4.5 12.5v2M19.5 12.5v2" />
+  </Icon>
+);
+
 export const SolarIcon = () => (
   <Icon>
     <path d="M5.5 8h13l2 11h-17zM12 8v11M4.5 13.5h15M12 2.2v2.3M5.6 4.2l1.5 1.5M18.4 4.2l-1.5 1.5" />

@@ -1,7 +1,9 @@
 """Decodes the JSON of a grid meter: ``energy/meters/<meter>``.
 
 The profile tells the units of the five values, because meters of this kind send power in W or
-kW, and energy as a register or per interval. Like ``panel_json``, nearly all messages take a
+kW, and energy as a register or per interval. The energy of an interval belongs to the interval's
+beginning; where messages tell its end (``energy_stamp = "end"``), it becomes a reading of its own,
+one interval earlier. Like ``panel_json``, nearly all messages take a
 typed decoder; quotation marks tell whether it may be believed.
 """
 
@@ -16,9 +18,10 @@ from wattscope.compute.decode.clock import place_instant, read_instant
 from wattscope.compute.decode.identity import is_sender, settle_device
 from wattscope.compute.decode.route import Decoded, Route
 from wattscope.compute.decode.strict_json import MAX_INTEGER, parse_object
-from wattscope.compute.decode.values import collect, found
+from wattscope.compute.decode.values import Columns, collect, found, share_names
 from wattscope.core.findings import ReasonCode, Rejection
 from wattscope.core.reading import Reading
+from wattscope.core.units import scale_decimal
 from wattscope.ports import RawMessage
 
 SOURCES: Final = ("power", "voltage", "current", "frequency", "energy")
@@ -71,8 +74,14 @@ def decode(message: RawMessage, route: Route) -> Decoded:
     if isinstance(measured_at_us, Rejection):
         return measured_at_us
     by = route.factors
-    values = (raw[0] * by[0], raw[1] * by[1], raw[2] * by[2], raw[3] * by[3], raw[4] * by[4])
-    return (Reading(meter.meter_id, measured_at_us, route.quantities, values),)
+    values = (
+        scale_decimal(raw[0], by[0]),
+        scale_decimal(raw[1], by[1]),
+        scale_decimal(raw[2], by[2]),
+        scale_decimal(raw[3], by[3]),
+        scale_decimal(raw[4], by[4]),
+    )
+    return _stamp(meter.meter_id, measured_at_us, Columns(route.quantities, values), route)
 
 
 def _decode_strictly(message: RawMessage, route: Route) -> Decoded:
@@ -92,4 +101,21 @@ def _decode_strictly(message: RawMessage, route: Route) -> Decoded:
     columns = collect(found(value, document[value.source]) for value in route.values)
     if columns is None or isinstance(columns, Rejection):
         return columns or Rejection(ReasonCode.NO_VALUE, "the profile maps no value")
-    return (Reading(device, measured_at_us, *columns),)
+    return _stamp(device, measured_at_us, columns, route)
+
+
+def _stamp(device: str, measured_at_us: int, columns: Columns, route: Route) -> tuple[Reading, ...]:
+    """The reading; the energy of an interval by itself, at the interval's beginning."""
+    if not route.options or route.options.get("energy_stamp") != "end":
+        return (Reading(device, measured_at_us, *columns),)
+    names, values = columns
+    energy = route.by_source["energy"].quantity if "energy" in route.by_source else None
+    if energy not in names:
+        return (Reading(device, measured_at_us, names, values),)
+    at = names.index(energy)
+    begin_us = measured_at_us - route.interval_us
+    alone = Reading(device, begin_us, share_names(names[at : at + 1]), values[at : at + 1])
+    rest = share_names(names[:at] + names[at + 1 :])
+    if not rest:
+        return (alone,)
+    return (alone, Reading(device, measured_at_us, rest, values[:at] + values[at + 1 :]))

@@ -36,6 +36,7 @@ from wattscope.compute.decode.table_reader import is_finite, suggest
 from wattscope.compute.decode.value_reader import ValueReader
 from wattscope.core.errors import SettingsError
 from wattscope.core.quantities import QUANTITIES
+from wattscope.core.time_grid import US_PER_S
 from wattscope.core.topology import DeviceKind, is_safe_name
 
 _KEYS: Final = (
@@ -44,6 +45,7 @@ _KEYS: Final = (
 )
 _OPTIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "esphome": {"match": ("exact", "suffix")},
+    "grid_meter_json": {"energy_stamp": ("start", "end")},
     "shelly_gen1": {"channels": ("auto", "phases", "devices")},
 }
 _OWN_DEVICE: Final = frozenset({"zigbee2mqtt", "victron"})
@@ -78,7 +80,16 @@ class Profile:
 
     def build_route(self, zone: tzinfo) -> Route:
         """The route of this profile's messages at a site of that zone."""
-        return Route(self.name, zone, self.device_pattern, self.values, self.clock, self.options)
+        interval_us = round((self.interval_s or 0.0) * US_PER_S)
+        return Route(
+            self.name,
+            zone,
+            self.device_pattern,
+            self.values,
+            self.clock,
+            self.options,
+            interval_us,
+        )
 
 
 def parse_profile(name: str, table: Mapping[str, Any]) -> Profile:
@@ -140,7 +151,7 @@ class _ProfileReader(ValueReader):
             ranges=MappingProxyType(self._read_ranges(self.read_table(table, "ranges"))),
             device_pattern=self._read_device(table, decoder),
             clock=self._read_clock(self.read_table(table, "time"), decoder),
-            options=self._read_options(self.read_table(table, "options"), decoder),
+            options=self._read_options(table, decoder),
         )
 
     def _read_kind(self, table: Mapping[str, Any]) -> DeviceKind:
@@ -217,7 +228,12 @@ class _ProfileReader(ValueReader):
             unit = self.read_choice(table, "unit", tuple(u.value for u in TimeUnit), "time.")
         return ClockPath(path, TimeUnit(unit or TimeUnit.SECONDS.value))
 
-    def _read_options(self, table: Mapping[str, Any], decoder: str) -> Mapping[str, str]:
+    def _read_options(self, profile: Mapping[str, Any], decoder: str) -> Mapping[str, str]:
+        table = self.read_table(profile, "options")
+        if table.get("energy_stamp") == "end" and "interval_s" not in profile:
+            self.faults.append(
+                'options.energy_stamp: "end" needs interval_s, to know the beginning'
+            )
         valid = _OPTIONS.get(decoder, {})
         self.check_keys(table, valid, "options.")
         return MappingProxyType(

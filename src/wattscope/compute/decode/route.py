@@ -79,6 +79,8 @@ class Route:
     clock: ClockPath = ClockPath()
     options: Mapping[str, str] = field(default_factory=dict)
     """Choices of the one format; ``profile.py`` lists them."""
+    interval_us: int = 0
+    """Expected time between messages [µs]; 0 when it varies."""
     by_source: Mapping[str, ValuePath] = field(init=False, repr=False)
     """``values`` by their ``source``."""
     sources: tuple[str, ...] = field(init=False, repr=False)

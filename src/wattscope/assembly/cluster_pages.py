@@ -1,0 +1,71 @@
+"""What the pages of a cluster are given: everything is elsewhere, nothing comes in here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from wattscope.assembly.cluster import Cluster
+from wattscope.assembly.device_metrics import build_device_metrics
+from wattscope.assembly.screen import build_screen
+from wattscope.assembly.storage import now_us
+from wattscope.settings import Settings
+from wattscope.web.services import Services
+
+
+def build_cluster_services(
+    settings: Settings,
+    cluster: Cluster,
+    describe: Callable[[], dict[str, Any]],
+    allowed_hosts: tuple[str, ...],
+) -> Services:
+    """What the web routes are given; ``describe`` tells of this process."""
+    return Services(
+        store=cluster.store,
+        book=cluster.registry,
+        shelf=cluster.shelf,
+        live=cluster.live,
+        now_us=now_us,
+        read_health=lambda: describe_cluster(cluster, describe()),
+        read_topics=lambda: {"broker_url": None, "topics": []},
+        read_device_metrics=build_device_metrics(settings, cluster).render,
+        pages=settings.pages,
+        allowed_hosts=allowed_hosts,
+        screen=build_screen(settings),
+        energy_price=settings.site.energy_price,
+    )
+
+
+def describe_cluster(cluster: Cluster, own: dict[str, Any]) -> dict[str, Any]:
+    """The health document of the pages; a log of files and a disk of ours are not there."""
+    store = cluster.store.describe()
+    by_code = cluster.shelf.count_by_code()
+    return own | {
+        "sources": [],
+        "log": {
+            "end_offset": 0,
+            "bytes": 0,
+            "segments": 0,
+            "durability": "full",
+            "loss_window_s": 0.0,
+            "commit_ms": 0.0,
+            "failed_syncs": 0,
+            "damaged": 0,
+            "lost_records": 0,
+            "damages": [],
+        },
+        "store": store | {"lag_records": 0, "damages": []},
+        "detection": None,
+        "quarantine": {"total": sum(by_code.values()), "by_code": by_code},
+        "registry": {"damages": list(cluster.database.damages)},
+        "disk": {
+            "state": "ok",
+            "detail": "",
+            "free_bytes": 0,
+            "total_bytes": 0,
+            "warn_free_bytes": 0,
+            "min_free_bytes": 0,
+            "has_reserve": False,
+            "data_bytes": store["bytes"],
+        },
+    }

@@ -1,0 +1,297 @@
+"""One process of a cluster: what it does by its role, from servers that may not be there yet.
+
+::
+
+    ingest, poll ── sources ─▶ intake ─▶ Kafka          store ── Kafka ─▶ PostgreSQL, Redis
+    api ── PostgreSQL, Redis ─▶ pages
+
+Every process answers ``/readyz`` from its first moment. A server that is away, at the start or
+later, is waited for; nothing ends because of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+from fastapi import FastAPI
+
+from wattscope import __version__
+from wattscope.assembly.cluster import (
+    Cluster,
+    SeriesLookup,
+    build_kafka_options,
+    describe_tally,
+    open_cluster,
+)
+from wattscope.assembly.cluster_pages import build_cluster_services
+from wattscope.assembly.feeds import Feed, build_feed
+from wattscope.assembly.meter_fleet import (
+    FleetReader,
+    FleetSource,
+    build_fleet_source,
+    find_modbus_source,
+)
+from wattscope.assembly.poll_share import SharedFleet
+from wattscope.assembly.storage import WayIn, now_us
+from wattscope.core.errors import TransientError
+from wattscope.core.time_grid import format_utc
+from wattscope.pipeline.carry import Carry
+from wattscope.pipeline.forward import Forward
+from wattscope.pipeline.supervise import flush_regularly, keep_running
+from wattscope.pipeline.tally import Tally
+from wattscope.plugins import load_plugin
+from wattscope.ports import LogFollower
+from wattscope.registry.poll_leases import LeaseOptions, PollLeases
+from wattscope.registry.profile_library import ProfileLibrary
+from wattscope.settings import Settings, SourceSettings
+from wattscope.web.app import create_app
+
+_log = structlog.get_logger()
+RETRY_S = 2.0
+FOLLOW_S = 1.0
+"""How often names given by other processes are looked for [s]."""
+RECEIPTS = 1000
+STORE_GROUP = "wattscope-store"
+OutcomeT = TypeVar("OutcomeT")
+Stage = tuple[str, Callable[[], Awaitable[None]]]
+
+
+@dataclass(slots=True)
+class Work:
+    """What a role does once everything that it needs is there."""
+
+    stages: list[Stage] = field(default_factory=list)
+    feeds: list[Feed] = field(default_factory=list)
+    follower: LogFollower | None = None
+    carry: Carry | None = None
+    pages: FastAPI | None = None
+
+
+class RoleProcess:
+    """One process of a cluster."""
+
+    def __init__(
+        self,
+        role: str,
+        name: str,
+        settings: Settings,
+        data: Path,
+        library: ProfileLibrary,
+        allowed_hosts: tuple[str, ...],
+    ) -> None:
+        """Touch nothing yet.
+
+        Args:
+            role: One of ``ROLES``.
+            name: Of this process; another than those of its role, and the same after a restart.
+            settings: Name the servers.
+            data: Folder of this process alone.
+            library: Profiles of devices.
+            allowed_hosts: Names under which its pages may be asked.
+        """
+        self.role, self.name = role, name
+        self._settings, self._data, self._library = settings, data, library
+        self._allowed_hosts = allowed_hosts
+        self._started_at_us = now_us()
+        self._missing = "starting"
+        self._work = Work()
+        self._cluster: Cluster | None = None
+
+    async def run(
+        self, serve: Callable[[], Awaitable[None]], show: Callable[[FastAPI], None]
+    ) -> None:
+        """Work until ``serve`` returns.
+
+        Args:
+            serve: Answers requests; returns when the process shall end.
+            show: Takes the pages once there are some.
+        """
+        working = asyncio.create_task(self._work_for_ever(show))
+        serving = asyncio.ensure_future(serve())
+        try:
+            await asyncio.wait((working, serving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (working, serving):
+                task.cancel()
+            outcomes = await asyncio.gather(working, serving, return_exceptions=True)
+        for one in outcomes:
+            if isinstance(one, BaseException) and not isinstance(one, asyncio.CancelledError):
+                raise one
+
+    # ── what is told ─────────────────────────────────────────────────────────────────────────
+
+    def list_waiting(self) -> list[str]:
+        """What is missing to be ready, in words."""
+        if self._missing:
+            return [self._missing]
+        found = [
+            f"{one.source.name}: {one.source.state.value} {one.source.detail}".strip()
+            for one in self._work.feeds
+            if one.source.state.value != "connected"
+        ]
+        if self._work.carry is not None and self._work.carry.state.fault:
+            found.append(self._work.carry.state.fault)
+        return found
+
+    def describe(self) -> dict[str, Any]:
+        """The state of the process."""
+        tally = Tally() if self._cluster is None else self._cluster.tally
+        carry, follower = self._work.carry, self._work.follower
+        return {
+            "version": __version__,
+            "role": self.role,
+            "name": self.name,
+            "started_at": format_utc(self._started_at_us),
+            "counters": describe_tally(tally),
+            "lag": {} if follower is None else follower.lag(),
+            "store_delay_s": None if carry is None else carry.state.newest_delay_s,
+        }
+
+    # ── the work ─────────────────────────────────────────────────────────────────────────────
+
+    async def _work_for_ever(self, show: Callable[[FastAPI], None]) -> None:
+        async with AsyncExitStack() as stack:
+            cluster = await self._open(stack)
+            self._cluster = cluster
+            self._work = await self._build(cluster, stack)
+            if self._work.pages is not None:
+                show(self._work.pages)
+            self._missing = ""
+            _log.info("ready", role=self.role, name=self.name)
+            async with asyncio.TaskGroup() as stages:
+                follow: Stage = ("names", partial(_follow_names, cluster))
+                for name, stage in (follow, *self._work.stages):
+                    stages.create_task(keep_running(name, stage))
+
+    async def _open(self, stack: AsyncExitStack) -> Cluster:
+        closing = contextlib.ExitStack()
+        stack.push_async_callback(asyncio.to_thread, closing.close)
+        enter = partial(open_cluster, self._settings, self._data)
+        return await self._insist("cluster", lambda: closing.enter_context(enter()))
+
+    async def _insist(self, what: str, attempt: Callable[[], OutcomeT]) -> OutcomeT:
+        """Try until it works; what is missing is told by ``/readyz``, and once in the log."""
+        while True:
+            try:
+                return await asyncio.to_thread(attempt)
+            except TransientError as fault:
+                words = str(fault)
+                if words != self._missing:
+                    _log.warning("waiting", what=what, reason=words)
+                self._missing = words
+                await asyncio.sleep(RETRY_S)
+
+    async def _build(self, cluster: Cluster, stack: AsyncExitStack) -> Work:
+        if self.role == "store":
+            return self._build_store(cluster, stack)
+        if self.role == "api":
+            services = build_cluster_services(
+                self._settings, cluster, self.describe, self._allowed_hosts
+            )
+            return Work(pages=create_app(services))
+        return await self._build_sources(cluster, stack)
+
+    async def _build_sources(self, cluster: Cluster, stack: AsyncExitStack) -> Work:
+        kind = "modbus" if self.role == "poll" else "mqtt"
+        wanted = [one for one in self._settings.sources if one.type == kind]
+        lookup = SeriesLookup(cluster.registry)
+        options = build_kafka_options(self._settings, f"wattscope-{self.role}-{self.name}")
+        log = load_plugin("log", "kafka")(options, lookup.name, now_us)
+        stack.push_async_callback(asyncio.to_thread, log.close)
+        receipts = await self._insist("log", lambda: log.recent_receipts(RECEIPTS))
+        way = WayIn(
+            self._data,
+            cluster.registry,
+            cluster.tally,
+            Forward(log, cluster.tally),
+            lambda: receipts,
+        )
+        stages: list[Stage] = []
+        meters: FleetSource | None = None
+        shared: SharedFleet | None = None
+        if kind == "modbus" and find_modbus_source(self._settings) is not None:
+            meters = build_fleet_source(self._settings, self._data, self._library)
+            stack.callback(meters.book.close)
+            shared = self._share_gateways(cluster, FleetReader(meters))
+            # After the sources have ended, which is before it in the order of the stack.
+            stack.push_async_callback(shared.close)
+            stages.append(("gateways", shared.run))
+        read_fleet = None if shared is None else shared.read
+        feeds = [
+            build_feed(self._settings, self._share(one), way, self._library, meters, read_fleet)
+            for one in wanted
+        ]
+        for feed in feeds:
+            stack.push_async_callback(feed.source.close)
+            if feed.close is not None:
+                stack.push_async_callback(feed.close)
+        stages += [(one.source.name, partial(one.ingest.run, one.source)) for one in feeds]
+        return Work(stages, feeds)
+
+    def _share_gateways(self, cluster: Cluster, reader: FleetReader) -> SharedFleet:
+        """The gateways that are this process's own, of all that processes of its role poll."""
+        options = LeaseOptions()
+        # A process that comes back is another one to those that still wait for the old to end.
+        holder = f"{self.name}-{secrets.token_hex(8)}"
+        leases = PollLeases(cluster.database, holder, options)
+        return SharedFleet(reader.read, leases, options.round_s)
+
+    def _share(self, source: SourceSettings) -> SourceSettings:
+        """A source whose messages several processes share: each is a client of its own name."""
+        if source.type != "mqtt":
+            return source
+        return msgspec.structs.replace(
+            source, client_id=f"{source.client_id}-{self.name}", share=source.client_id
+        )
+
+    def _build_store(self, cluster: Cluster, stack: AsyncExitStack) -> Work:
+        lookup = SeriesLookup(cluster.registry)
+        options = build_kafka_options(self._settings, f"wattscope-store-{self.name}")
+        follower = load_plugin("follower", "kafka")(options, STORE_GROUP, lookup.find)
+        stack.push_async_callback(asyncio.to_thread, follower.close)
+        carry = Carry(
+            follower,
+            cluster.store,
+            cluster.shelf,
+            cluster.live,
+            cluster.tally,
+            now_us=now_us,
+            monotonic_s=time.monotonic,
+        )
+        flush: Stage = (
+            "flush",
+            lambda: flush_regularly(
+                lambda: cluster.store.is_flush_due,
+                cluster.store.flush,
+                every_s=self._settings.storage.flush_minutes * 60,
+            ),
+        )
+        return Work([("carry", carry.run), flush], follower=follower, carry=carry)
+
+
+async def _follow_names(cluster: Cluster) -> None:
+    """Learn of sites, devices and series that other processes have added, for ever."""
+    is_away = False
+    while True:
+        try:
+            await asyncio.to_thread(cluster.registry.follow)
+        except TransientError as fault:
+            if not is_away:
+                _log.warning("registry is away", reason=str(fault))
+            is_away = True
+        else:
+            if is_away:
+                _log.info("registry is there again")
+            is_away = False
+        await asyncio.sleep(FOLLOW_S)

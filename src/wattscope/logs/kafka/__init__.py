@@ -1,0 +1,1 @@
+"""The event log on Kafka: shared by many processes, one role each."""
