@@ -43,7 +43,7 @@ STARTS = (
     "2024-06-01T00:00:00+00:00",
 )
 VIEW_SQL = (
-    """SELECT device, quantity, count(*), min(value), max(value) FROM readings
+    """SELECT device, quantity, count(*) AS n, min(value) AS low, max(value) AS high FROM readings
     WHERE quality <> 'missing' GROUP BY device, quantity ORDER BY device, quantity""",
     """SELECT device, quantity, unit, measured_at, value, quality FROM readings
     ORDER BY measured_at, device, quantity LIMIT 50""",
@@ -52,7 +52,7 @@ VIEW_SQL = (
         FROM rollup_{level} WHERE count > 0 ORDER BY device, quantity, bucket_start"""
         for level in LEVELS
     ),
-    "SELECT site, sum(count), max(max) FROM rollup_1d GROUP BY site ORDER BY site",
+    "SELECT site, sum(count) AS n, max(max) AS high FROM rollup_1d GROUP BY site ORDER BY site",
 )
 N_QUESTIONS = 5
 

@@ -26,11 +26,13 @@ ROLLUPS: Final = "rollups"
 """The variant that reads kept buckets instead of rows."""
 _MAIN: Final = "raw_rows"
 
-_POWER: Final = """(SELECT array_agg(series_id) FROM series_names
+_POWER: Final = """ARRAY(SELECT series_id FROM series_names
     WHERE quantity IN ('active_power_w', 'production_power_w'))"""
-_ENERGY: Final = """(SELECT array_agg(series_id) FROM series_names
+_ENERGY: Final = """ARRAY(SELECT series_id FROM series_names
     WHERE quantity IN ('energy_import_wh', 'energy_import_delta_wh'))"""
 _NEWEST: Final = "(SELECT max(newest) FROM series_states)"
+# From a whole quarter on, so that rows and buckets are asked for the same time.
+_WEEK_AGO: Final = f"date_bin('15 minutes', {_NEWEST} - interval '7 days', '2000-01-01')"
 
 ON_ROWS: Final = {
     "hourly power of the newest day": f"""SELECT date_trunc('hour', measured_at) AS hour, avg(value)
@@ -40,7 +42,7 @@ ON_ROWS: Final = {
     "ten peaks of 15 minutes in 7 days": f"""SELECT
             date_bin('15 minutes', measured_at, '2000-01-01') AS period, avg(value) AS mean
         FROM {{table}} WHERE series_id = ANY({_POWER}) AND quality & 3 = 0
-            AND measured_at >= {_NEWEST} - interval '7 days'
+            AND measured_at >= {_WEEK_AGO}
         GROUP BY period ORDER BY mean DESC LIMIT 10""",  # noqa: S608  # our own words
     "monthly energy by meter": f"""SELECT series_id, date_trunc('month', measured_at) AS month,
             max(value) - min(value)
@@ -57,7 +59,7 @@ ON_BUCKETS: Final = {
     "ten peaks of 15 minutes in 7 days": f"""SELECT bucket_start,
             sum(sum) / nullif(sum(count), 0) AS mean
         FROM bucket_15m WHERE series_id = ANY({_POWER})
-            AND bucket_start >= {_NEWEST} - interval '7 days'
+            AND bucket_start >= {_WEEK_AGO}
         GROUP BY bucket_start ORDER BY mean DESC NULLS LAST LIMIT 10""",  # noqa: S608  # our own words
     "monthly energy by meter": f"""SELECT series_id, date_trunc('month', bucket_start) AS month,
             sum(nullif(energy_wh, 'NaN'))
