@@ -95,3 +95,9 @@ STORES: Sequence[Any] = (
     pytest.param("timescale", marks=pytest.mark.integration),
     pytest.param("timescale_apache", marks=pytest.mark.integration),
 )
+
+
+def ask_server(store: PostgresStore, sql: str) -> list[tuple[Any, ...]]:
+    """What SQL of our own gives in the store's schema."""
+    with store._connections.connection() as connection:
+        return connection.execute(sql).fetchall()

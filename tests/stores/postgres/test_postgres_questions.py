@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.stores.histories import FakeNames, open_store, record
-from tests.stores.opened import Opener, find_opener, in_schema
+from tests.stores.opened import Opener, ask_server, find_opener, in_schema
 from wattscope.core.errors import QueryError
 from wattscope.core.reading import build_batch
 from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_S
@@ -33,12 +33,6 @@ def opener(request: pytest.FixtureRequest) -> Opener:
 def plain(request: pytest.FixtureRequest) -> Opener:
     """A place on plain PostgreSQL, where the server makes no difference."""
     return find_opener(request, "postgres")
-
-
-def ask_server(store: PostgresStore, sql: str) -> list[tuple[Any, ...]]:
-    """What SQL of our own gives in the store's schema."""
-    with store._connections.connection() as connection:
-        return connection.execute(sql).fetchall()
 
 
 # ── SQL ──────────────────────────────────────────────────────────────────────────────────────────

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from tests.stores.histories import FakeNames, record
-from tests.stores.opened import Opener, find_opener, in_schema
+from tests.stores.opened import Opener, ask_server, find_opener, in_schema
 from wattscope.core.errors import SettingsError, StorageError, TransientError
 from wattscope.core.reading import build_batch
 from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_S
@@ -49,12 +49,6 @@ def store(opener: Opener) -> Iterator[PostgresStore]:
 def plain(request: pytest.FixtureRequest) -> Opener:
     """A place on plain PostgreSQL, where the server makes no difference."""
     return find_opener(request, "postgres")
-
-
-def ask_server(store: PostgresStore, sql: str) -> list[tuple[Any, ...]]:
-    """What SQL of our own gives in the store's schema."""
-    with store._connections.connection() as connection:
-        return connection.execute(sql).fetchall()
 
 
 def end_connections(store: PostgresStore) -> None:
