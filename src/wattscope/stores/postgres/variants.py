@@ -63,12 +63,15 @@ ON_BUCKETS: Final = {
         GROUP BY bucket_start ORDER BY mean DESC NULLS LAST LIMIT 10""",  # noqa: S608  # our own words
     "monthly energy by meter": f"""SELECT series_id, date_trunc('month', bucket_start) AS month,
             sum(nullif(energy_wh, 'NaN'))
-        FROM bucket_1d WHERE series_id = ANY({_ENERGY})
+        FROM bucket_1h WHERE series_id = ANY({_ENERGY})
         GROUP BY series_id, month ORDER BY month, series_id""",  # noqa: S608  # our own words
     "everything": """SELECT sum(count), sum(sum) / sum(count), max(nullif(max, 'NaN')),
             min(nullif(min, 'NaN')) FROM bucket_1d""",
 }
-"""The same over kept buckets; energy there is exact over resets and gaps."""
+"""The same over kept buckets; energy there is exact over resets and gaps.
+
+Months are those of UTC, as over rows, hence not from days, which are local.
+"""
 
 
 @dataclass(frozen=True, slots=True)
