@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.compute.slow_rollups import COLUMNS, assert_same_buckets
@@ -32,6 +32,8 @@ from wattscope.stores.postgres.store import PostgresStore
 from wattscope.stores.rollup_plan import LEVELS
 
 pytestmark = pytest.mark.integration
+# A history takes seconds: what differs is printed whole, not made small for minutes.
+UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)
 
 SERIES = range(1, len(NAMES) + 1)
 # Around changes of the clocks: Berlin in autumn and spring, Sao Paulo at midnight in both, none.
@@ -218,7 +220,9 @@ def schema(postgres: str) -> Iterator[str]:
 
 
 @given(scene=scenes)
-@settings(max_examples=4, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(
+    max_examples=4, suppress_health_check=list(HealthCheck), derandomize=True, phases=UNSHRUNK
+)
 def test_both_stores_say_the_same(
     url: str, schema: str, scene: tuple[random.Random, str, list[Question]]
 ) -> None:
@@ -227,7 +231,9 @@ def test_both_stores_say_the_same(
 
 @pytest.mark.long
 @given(scene=scenes)
-@settings(max_examples=1000 // N_QUESTIONS, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=1000 // N_QUESTIONS, suppress_health_check=list(HealthCheck), phases=UNSHRUNK
+)
 def test_both_stores_say_the_same_to_a_thousand_questions(
     url: str, schema: str, scene: tuple[random.Random, str, list[Question]]
 ) -> None:
