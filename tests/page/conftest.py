@@ -9,13 +9,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, Response, sync_playwright
+from playwright.sync_api import Browser, Page, Request, Response, expect, sync_playwright
 
 from tests.page.demo import RunningPage, run_page
 from tests.servers import find_free_port
 
 ARTIFACTS = Path(__file__).resolve().parents[1] / "artifacts"
 OpenPage = Callable[..., Page]
+# How long something may take to appear: a limit for what never does, no measure of speed.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")

@@ -209,6 +209,7 @@ def test_every_text_can_be_read(farm: RunningPage, open_page: OpenPage, scheme: 
     page = open_editor(farm, open_page, color_scheme=scheme)
     page.get_by_test_id("rule-limit").fill("1")
     read_fired(page)
+    expect(page.get_by_text("Loading", exact=True)).to_have_count(0)
     page.wait_for_timeout(1_000)
     painted: list[dict[str, Any]] = page.evaluate(PAINTED)
     assert len(painted) > 40

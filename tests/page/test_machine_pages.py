@@ -308,6 +308,7 @@ def test_every_text_can_be_read(
     page = open_page(color_scheme=scheme)
     page.goto(works.url + path)
     page.wait_for_selector("[data-testid=verdict]", timeout=20_000)
+    expect(page.get_by_text("Loading", exact=True)).to_have_count(0)
     page.wait_for_timeout(2_500)
     painted: list[dict[str, Any]] = page.evaluate(PAINTED)
     assert len(painted) > 60

@@ -343,6 +343,7 @@ def test_every_text_can_be_read(
     else:
         page = open_page(color_scheme=scheme)
         page.goto(f"{farm.url}/devices/{BROKEN}")
+    expect(page.get_by_text("Loading", exact=True)).to_have_count(0)
     page.wait_for_timeout(2_500)
     painted: list[dict[str, Any]] = page.evaluate(PAINTED)
     assert len(painted) > 40
