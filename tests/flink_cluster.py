@@ -62,7 +62,6 @@ parallelism.default: 2
 heartbeat.interval: 1000
 heartbeat.rpc-failure-threshold: 2
 pekko.ask.timeout: 300 s
-pekko.startup-timeout: 300 s
 web.timeout: 300000
 client.timeout: 600 s
 slot.request.timeout: 600000
@@ -88,6 +87,8 @@ _JAVA = (
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
     "-Xms64m",
+    # Flink's own option of this name does not reach what it names; after 10 s a process would end.
+    "-Dpekko.remote.classic.startup-timeout=300s",
     # What Flink needs of Java 17, as its documentation on Java says.
     *(f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in _OPENED),
     "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
@@ -131,9 +132,11 @@ class FlinkCluster:
         process.kill()
         process.wait(30)
 
-    def await_ready(self) -> None:
-        """Return when the cluster has room for jobs."""
+    def start_all(self) -> None:
+        """Start both, one after the other; returns when there is room for jobs."""
+        self.start("jobmanager")
         wait_for_port(self.rest_port, self._running["jobmanager"], WAIT_S)
+        self.start("taskmanager")
         self.wait_for("a free slot", lambda: self.ask("/overview")["slots-available"])
 
     def submit(self, *files: Path) -> str:
@@ -220,9 +223,7 @@ def run_flink(folder: Path) -> Iterator[FlinkCluster]:
     cluster = FlinkCluster(home, folder, connector, find_free_port())
     _write_config(cluster)
     try:
-        cluster.start("jobmanager")
-        cluster.start("taskmanager")
-        cluster.await_ready()
+        cluster.start_all()
         yield cluster
     finally:
         cluster.close()

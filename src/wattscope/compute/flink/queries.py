@@ -76,9 +76,9 @@ _HEAD = """\
 
 _READINGS = """
 -- A reading is late when it came to us after its minute was awaited. That does not depend on how
--- far the job is: one that begins again at a checkpoint has no watermark yet, and must not take a
--- late reading for the first of its minute. It is late too where the watermark has passed its
--- minute all the same (clocks of ingest roles differ), for then its window has been closed.
+-- far the job is: one that begins again at a checkpoint has no watermark here yet, and would hand a
+-- late reading on to windows that drop it without a word. It is late too where the watermark has
+-- passed its minute all the same (clocks of ingest roles differ), for then its window is closed.
 CREATE TEMPORARY VIEW `judged_readings` AS
 SELECT
   *,
