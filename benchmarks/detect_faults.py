@@ -165,19 +165,14 @@ def measure_faults(*, quick: bool, say: Callable[[str], None]) -> tuple[list[Row
     found = score(faults, build_detectors())
     say(f"  faults: {found.detected:.0%} detected, {found.named:.0%} named rightly")
     rows = [row for one in found.kinds for row in _list_kind(one)]
-    figures = (
-        ("faults: detected", found.detected, "share", Limit(0.9, is_least=True)),
-        ("faults: cause named rightly", found.named, "share", Limit(0.8, is_least=True)),
-        (
-            "faults: false alarms in 100 panel-days",
-            found.false_per_100_device_days,
-            "alarms",
-            Limit(1.0),
-        ),
-    )
+    false_alarms = found.false_per_100_device_days
+    of_detected, of_named = Limit(0.9, is_least=True), Limit(0.8, is_least=True)
     rows += [
-        Row(CASE, OURS, metric, value, unit, limit.judge(value))
-        for metric, value, unit, limit in figures
+        of_detected.mark(Row(CASE, OURS, "faults: detected", found.detected, "share")),
+        of_named.mark(Row(CASE, OURS, "faults: cause named rightly", found.named, "share")),
+        Limit(1.0).mark(
+            Row(CASE, OURS, "faults: false alarms in 100 panel-days", false_alarms, "alarms")
+        ),
     ]
     note = (
         f"faults: {n_panels} panels, {n_days} days, a reading each 5 minutes, {n_faults} faults of "

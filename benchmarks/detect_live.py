@@ -148,18 +148,9 @@ def _measure(
     soon = Limit(_ALERT_MS)
     rows = [
         Row(CASE, OURS, f"{words}: readings", rate, "readings/s"),
-        Row(
-            *(CASE, OURS, f"{words}: CPU, share of a core"),
-            *(share, "share", Limit(_CORE_SHARE).judge(share)),
-        ),
-        Row(
-            *(CASE, OURS, f"{words}: reading to alert, median"),
-            *(median_ms, "ms", soon.judge(median_ms)),
-        ),
-        Row(
-            *(CASE, OURS, f"{words}: reading to alert, slowest"),
-            *(slowest_ms, "ms", soon.judge(slowest_ms)),
-        ),
+        Limit(_CORE_SHARE).mark(Row(CASE, OURS, f"{words}: CPU, share of a core", share, "share")),
+        soon.mark(Row(CASE, OURS, f"{words}: reading to alert, median", median_ms, "ms")),
+        soon.mark(Row(CASE, OURS, f"{words}: reading to alert, slowest", slowest_ms, "ms")),
     ]
     note = (
         f"live: {seconds} s after a warm-up of 20 readings a panel; {n_alerts} readings of "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -45,6 +45,10 @@ class Limit:
             return f"{words} met"
         ratio = self.value / found if self.is_least else found / self.value
         return f"{words} MISSED by {ratio:.2f} x"
+
+    def mark(self, row: Row) -> Row:
+        """The figure with its target beside it."""
+        return replace(row, target=self.judge(row.value))
 
 
 def print_rows(rows: Sequence[Row], notes: Sequence[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from benchmarks.rows import OURS, Limit, Row
 from benchmarks.store_questions import CHART, GRID_QUESTIONS, LAST, ONE_METER
@@ -46,9 +45,9 @@ def judge(rows: Sequence[Row]) -> list[Row]:
 def _judge_own(row: Row) -> Row:
     limit = _OWN.get(_general(row.metric))
     if limit is not None:
-        return replace(row, target=limit.judge(row.value))
+        return limit.mark(row)
     if row.metric.endswith(FLAT_METRIC):
-        return replace(row, target=_FLAT.judge(row.value))
+        return _FLAT.mark(row)
     return row
 
 
@@ -59,7 +58,7 @@ def _compare(rows: Sequence[Row]) -> Iterator[Row]:
         if ours is not None and theirs is not None:
             ratio = ours.value / theirs.value
             words = f"{ours.metric}, beside {peer}"
-            yield Row(ours.case, OURS, words, ratio, "x", target=limit.judge(ratio))
+            yield limit.mark(Row(ours.case, OURS, words, ratio, "x"))
 
 
 def _general(metric: str) -> str:

@@ -83,6 +83,13 @@ def shared_data() -> Path:
 
 
 @pytest.fixture
+def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing waits for the disk; for tests in which no machine crashes."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    monkeypatch.setattr(os, "fdatasync", lambda _: None)
+
+
+@pytest.fixture
 def free_port() -> int:
     """A TCP port of loopback that nobody listens on; for tests that may use sockets."""
     return find_free_port()

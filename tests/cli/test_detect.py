@@ -5,21 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.cli.invocation import invoke
 from tests.cli.test_train import N_DAYS, N_PANELS, WINDOW, write
-from tests.detectors.panel_windows import make_window
+from tests.detectors.panel_windows import at, change, make_window
 from wattscope.assembly.storage import open_storage
 from wattscope.core.window import Window
 from wattscope.settings import Settings
 
-
-@pytest.fixture(autouse=True)
-def _no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.fsync", lambda _: None)
-    monkeypatch.setattr("os.fdatasync", lambda _: None)
+pytestmark = pytest.mark.usefixtures("no_fsync")
 
 
 def fill(folder: Path, window: Window) -> None:
@@ -29,16 +24,8 @@ def fill(folder: Path, window: Window) -> None:
 
 def spoil(window: Window) -> Window:
     """On the last day the first panel gives a fifth of its power at the usual voltage."""
-    power = window.values["production_power_w"].copy()
-    per_day = len(window.slot_us) // N_DAYS
-    power[0, -per_day:] *= 0.2
-    return Window(
-        window.site,
-        window.devices,
-        window.slot_us,
-        window.step_us,
-        {**window.values, "production_power_w": np.asarray(power)},
-    )
+    last_day = slice(at(N_DAYS - 1, 0), at(N_DAYS, 0))
+    return change(window, "production_power_w", 0, last_day, lambda power: power * 0.2)
 
 
 def ask(folder: Path, *words: str) -> list[dict[str, object]]:

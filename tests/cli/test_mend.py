@@ -19,16 +19,12 @@ from wattscope.core.time_grid import US_PER_DAY, US_PER_S
 from wattscope.core.topology import Device, DeviceKind
 from wattscope.settings import Settings, parse_settings
 
+pytestmark = pytest.mark.usefixtures("no_fsync")
+
 T0 = 1_717_200_000 * US_PER_S
 N_DAYS, PER_DAY = 3, 1_440
 DAYS = parse_settings('[storage]\nchunk = "1d"')
 """A file for each day."""
-
-
-@pytest.fixture(autouse=True)
-def _no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.fsync", lambda _: None)
-    monkeypatch.setattr("os.fdatasync", lambda _: None)
 
 
 @pytest.fixture

@@ -28,16 +28,12 @@ from wattscope.detectors.isolation_forest import IsolationForestDetector
 from wattscope.registry.model_shelf import ModelShelf
 from wattscope.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("no_fsync")
+
 N_PANELS, N_DAYS = 4, 12
 END_US = START_US + N_DAYS * US_PER_DAY
 WISH = TrainingWish(since_s=(N_DAYS + 1) * 86_400.0)
 WINDOW = make_window(N_PANELS, N_DAYS)
-
-
-@pytest.fixture(autouse=True)
-def _no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.fsync", lambda _: None)
-    monkeypatch.setattr("os.fdatasync", lambda _: None)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ opened as the starting program does.
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import zlib
@@ -29,6 +28,8 @@ from tests.faults.workload import make_plan, run_plan
 from wattscope.core.reading import build_batch
 from wattscope.logs.segment_log import SegmentLog
 from wattscope.registry.sql_quarantine import DAMAGED
+
+pytestmark = pytest.mark.usefixtures("no_fsync")
 
 SEED = 20_261_120
 N_STEPS = 25
@@ -60,12 +61,6 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("written")
     run_plan(root, SEED, N_STEPS)
     return root / "data"
-
-
-@pytest.fixture(autouse=True)
-def _no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda _: None)
-    monkeypatch.setattr(os, "fdatasync", lambda _: None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ hold what was acknowledged: ``verdict.py``.
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 from collections.abc import Iterator
@@ -22,6 +21,9 @@ from tests.faults.verdict import find_faults
 from tests.faults.watcher import Watch
 from tests.faults.worker import Worker, running_worker
 from tests.faults.workload import make_plan, read_ledger
+
+# Other than a power cut, SIGKILL spares what was written.
+pytestmark = pytest.mark.usefixtures("no_fsync")
 
 SEED = 20_261_120
 N_STEPS = 70
@@ -86,13 +88,6 @@ def changes(worker: Worker, tmp_path_factory: pytest.TempPathFactory) -> list[Ch
     watch = Watch(root, journal, is_sync_left_out=True)
     assert worker.run("write_plan", root, SEED, N_STEPS, watch=watch).status == 0
     return list(read_journal(journal))
-
-
-@pytest.fixture(autouse=True)
-def _no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other than a power cut, SIGKILL spares what was written."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
-    monkeypatch.setattr(os, "fdatasync", lambda _: None)
 
 
 @dataclass

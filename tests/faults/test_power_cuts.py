@@ -6,7 +6,6 @@ may have lost or torn whatever was not synced (``disk.py``), and the real storag
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,9 @@ from tests.faults.watcher import Watch
 from tests.faults.worker import Worker, running_worker
 from tests.faults.workload import make_plan, read_ledger
 
+# The folders of the verdicts need not outlast the test.
+pytestmark = pytest.mark.usefixtures("no_fsync")
+
 SEED = 20_261_120
 N_STEPS = 120
 N_CUTS = 40
@@ -31,13 +33,6 @@ N_CUTS = 40
 def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     with running_worker(tmp_path_factory.mktemp("worker")) as started:
         yield started
-
-
-@pytest.fixture(autouse=True)
-def _no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The folders of the verdicts need not outlast the test."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
-    monkeypatch.setattr(os, "fdatasync", lambda _: None)
 
 
 def write_journal(

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.page.conftest import OpenPage, Watch, keep_picture
 from tests.page.demo import RunningPage
 from tests.page.farm import BROKEN, run_farm
-from tests.page.test_contrast import DRAWN_RATIO, PAINTED, TEXT_RATIO, ratio
+from tests.page.test_contrast import list_weak_texts
 from wattscope.core.findings import FINDING_KINDS
 
 PREVIEW_MS = 60_000
@@ -209,16 +209,7 @@ def test_every_text_can_be_read(farm: RunningPage, open_page: OpenPage, scheme: 
     page = open_editor(farm, open_page, color_scheme=scheme)
     page.get_by_test_id("rule-limit").fill("1")
     read_fired(page)
-    expect(page.get_by_text("Loading", exact=True)).to_have_count(0)
-    page.wait_for_timeout(1_000)
-    painted: list[dict[str, Any]] = page.evaluate(PAINTED)
-    assert len(painted) > 40
-    weak = [
-        (one["text"], one["colour"], one["back"], round(ratio(one["colour"], one["back"]), 2))
-        for one in painted
-        if ratio(one["colour"], one["back"]) < (DRAWN_RATIO if one["isLarge"] else TEXT_RATIO)
-    ]
-    assert weak == []
+    assert list_weak_texts(page, at_least=40, settle_ms=1_000) == []
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.page.conftest import OpenPage
 from tests.page.demo import RunningPage
@@ -16,6 +16,7 @@ TEXTS = ("ink", "muted")
 STATES = ("good", "warn", "alert")
 DRAWN = ("solar", "grid-in", "grid-out", "battery", "home", "gas", "water", "focus")
 TEXT_RATIO, DRAWN_RATIO = 4.5, 3.0
+WeakText = tuple[str, str, str, float]
 
 
 def luminance(colour: str) -> float:
@@ -103,6 +104,26 @@ PAINTED = """() => {
 }"""
 
 
+def list_weak_texts(page: Page, *, at_least: int, settle_ms: float) -> list[WeakText]:
+    """Texts of a page that are hard to read: words, colour, colour behind, contrast.
+
+    Args:
+        page: Open; what it still loads is waited for.
+        at_least: More texts than this must be there, or what was looked at is not the page.
+        settle_ms: Time for what has just come to fade in [ms].
+    """
+    # What is still loading is faded.
+    expect(page.get_by_text("Loading", exact=True)).to_have_count(0)
+    page.wait_for_timeout(settle_ms)
+    painted: list[dict[str, Any]] = page.evaluate(PAINTED)
+    assert len(painted) > at_least
+    return [
+        (one["text"], one["colour"], one["back"], round(ratio(one["colour"], one["back"]), 2))
+        for one in painted
+        if ratio(one["colour"], one["back"]) < (DRAWN_RATIO if one["isLarge"] else TEXT_RATIO)
+    ]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["/home", "/devices", "/health"])
 def test_every_text_on_a_page_can_be_read(
@@ -111,14 +132,4 @@ def test_every_text_on_a_page_can_be_read(
     page = open_page(color_scheme=scheme)
     page.goto(demo.url + path)
     page.wait_for_selector(LIVE)
-    # What is still loading is faded, and what has just come fades in.
-    expect(page.get_by_text("Loading", exact=True)).to_have_count(0)
-    page.wait_for_timeout(800)
-    painted: list[dict[str, Any]] = page.evaluate(PAINTED)
-    assert len(painted) > 20
-    weak = [
-        (one["text"], one["colour"], one["back"], round(ratio(one["colour"], one["back"]), 2))
-        for one in painted
-        if ratio(one["colour"], one["back"]) < (DRAWN_RATIO if one["isLarge"] else TEXT_RATIO)
-    ]
-    assert weak == []
+    assert list_weak_texts(page, at_least=20, settle_ms=800) == []

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.page.conftest import OpenPage, Watch, keep_picture
 from tests.page.demo import RunningPage
-from tests.page.test_contrast import DRAWN_RATIO, PAINTED, TEXT_RATIO, ratio
+from tests.page.test_contrast import DRAWN_RATIO, TEXT_RATIO, list_weak_texts, ratio
 from tests.page.works import ZONE, run_works
 
 LIVE = "[data-testid=live-chip][data-state=live]"
@@ -308,16 +308,7 @@ def test_every_text_can_be_read(
     page = open_page(color_scheme=scheme)
     page.goto(works.url + path)
     page.wait_for_selector("[data-testid=verdict]", timeout=20_000)
-    expect(page.get_by_text("Loading", exact=True)).to_have_count(0)
-    page.wait_for_timeout(2_500)
-    painted: list[dict[str, Any]] = page.evaluate(PAINTED)
-    assert len(painted) > 60
-    weak = [
-        (one["text"], one["colour"], one["back"], round(ratio(one["colour"], one["back"]), 2))
-        for one in painted
-        if ratio(one["colour"], one["back"]) < (DRAWN_RATIO if one["isLarge"] else TEXT_RATIO)
-    ]
-    assert weak == []
+    assert list_weak_texts(page, at_least=60, settle_ms=2_500) == []
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.page.conftest import OpenPage, Watch, keep_picture
 from tests.page.demo import RunningPage
 from tests.page.farm import BROKEN, WEAK, run_farm
-from tests.page.test_contrast import DRAWN_RATIO, PAINTED, TEXT_RATIO, ratio
+from tests.page.test_contrast import list_weak_texts
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 MANY = 3000
@@ -343,16 +343,7 @@ def test_every_text_can_be_read(
     else:
         page = open_page(color_scheme=scheme)
         page.goto(f"{farm.url}/devices/{BROKEN}")
-    expect(page.get_by_text("Loading", exact=True)).to_have_count(0)
-    page.wait_for_timeout(2_500)
-    painted: list[dict[str, Any]] = page.evaluate(PAINTED)
-    assert len(painted) > 40
-    weak = [
-        (one["text"], one["colour"], one["back"], round(ratio(one["colour"], one["back"]), 2))
-        for one in painted
-        if ratio(one["colour"], one["back"]) < (DRAWN_RATIO if one["isLarge"] else TEXT_RATIO)
-    ]
-    assert weak == []
+    assert list_weak_texts(page, at_least=40, settle_ms=2_500) == []
 
 
 @pytest.mark.parametrize(

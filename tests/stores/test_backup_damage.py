@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import subprocess
@@ -15,6 +14,8 @@ import pytest
 from tests.stores.backup_cases import SEED, back_up, fill, read_folder, restore
 from wattscope.core.errors import WattscopeError
 from wattscope.stores.upkeep import backup as backup_module
+
+pytestmark = pytest.mark.usefixtures("no_fsync")
 
 N_FLIPS = 150
 N_LONG_FLIPS = 10_000
@@ -37,12 +38,6 @@ def backup(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("backups") / "monday"
     back_up(data, target)
     return target
-
-
-@pytest.fixture(autouse=True)
-def _no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda _: None)
-    monkeypatch.setattr(os, "fdatasync", lambda _: None)
 
 
 def is_accepted(backup: Path, tmp_path: Path) -> bool:
