@@ -13,7 +13,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.page.conftest import OpenPage, Watch, keep_picture
 from tests.page.demo import RunningPage
-from tests.page.test_contrast import DRAWN_RATIO, PAINTED, TEXT_RATIO, ratio
+from tests.page.test_contrast import list_weak_texts
 from tests.page.town import N_METERS, NAMED, REGIONS, SILENT, run_town
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
@@ -287,14 +287,7 @@ def test_grid_without_meters_says_how_the_first_one_comes(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_can_be_read(town: RunningPage, open_page: OpenPage, scheme: str) -> None:
     page = open_grid(town, open_page, color_scheme=scheme)
-    painted: list[dict[str, Any]] = page.evaluate(PAINTED)
-    assert len(painted) > 150
-    weak = [
-        (one["text"], one["colour"], one["back"], round(ratio(one["colour"], one["back"]), 2))
-        for one in painted
-        if ratio(one["colour"], one["back"]) < (DRAWN_RATIO if one["isLarge"] else TEXT_RATIO)
-    ]
-    assert weak == []
+    assert list_weak_texts(page, at_least=150, settle_ms=1_000) == []
 
 
 @pytest.mark.parametrize(
