@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from wattscope.assembly.alerting import AlertDesk
 from wattscope.assembly.cluster import Cluster
 from wattscope.assembly.device_metrics import build_device_metrics
 from wattscope.assembly.screen import build_screen
 from wattscope.assembly.storage import now_us
+from wattscope.core.incidents import Incident
+from wattscope.pipeline.fleet_board import FleetBoard
+from wattscope.pipeline.windows import WindowReader
 from wattscope.settings import Settings
 from wattscope.web.services import Services
 
@@ -19,7 +23,13 @@ def build_cluster_services(
     describe: Callable[[], dict[str, Any]],
     allowed_hosts: tuple[str, ...],
 ) -> Services:
-    """What the web routes are given; ``describe`` tells of this process."""
+    """What the web routes are given; ``describe`` tells of this process.
+
+    Raises:
+        TransientError: A server is away; try again.
+        SettingsError: A channel for alerts cannot be made.
+    """
+    alerts = AlertDesk(settings, cluster)
     return Services(
         store=cluster.store,
         book=cluster.registry,
@@ -33,7 +43,19 @@ def build_cluster_services(
         allowed_hosts=allowed_hosts,
         screen=build_screen(settings),
         energy_price=settings.site.energy_price,
+        alerts=alerts,
+        fleet=_build_board(cluster, alerts) if settings.detect.enabled else None,
     )
+
+
+def _build_board(cluster: Cluster, alerts: AlertDesk) -> FleetBoard:
+    """How the panels of a site stand, by the incidents that others find."""
+    reader = WindowReader(cluster.store, cluster.registry, cluster.live)
+
+    def list_incidents() -> list[Incident]:
+        return [one for one in alerts.incidents.list_open(now_us()) if not one.is_over]
+
+    return FleetBoard(reader, cluster.live, now_us, list_incidents)
 
 
 def describe_cluster(cluster: Cluster, own: dict[str, Any]) -> dict[str, Any]:

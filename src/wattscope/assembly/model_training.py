@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import structlog
 
-from wattscope.assembly.history_sample import read_sample
+from wattscope.assembly.history_sample import SampledStore, read_sample
 from wattscope.assembly.storage import now_us, open_storage
 from wattscope.compute.isolation_forest.learning import (
     DeviceHistory,
@@ -32,7 +32,6 @@ from wattscope.core.topology import Device, DeviceKind
 from wattscope.registry.model_shelf import ModelShelf, RefusedModel
 from wattscope.registry.sql_registry import SqlRegistry
 from wattscope.settings import Settings
-from wattscope.stores.duckdb_store import DuckdbStore
 
 _log = structlog.get_logger()
 LEARNED_KINDS = (DeviceKind.PANEL, DeviceKind.INVERTER)
@@ -76,7 +75,7 @@ class TrainingReport:
 class TrainingGround:
     """Where history is, and where models go."""
 
-    store: DuckdbStore
+    store: SampledStore
     registry: SqlRegistry
     shelf: ModelShelf
 

@@ -3,6 +3,7 @@
 ::
 
     ingest, poll ── sources ─▶ intake ─▶ Kafka          store ── Kafka ─▶ PostgreSQL, Redis
+    detect ── PostgreSQL ─▶ incidents      alert ── Redis, incidents ─▶ alerts, messages
     api ── PostgreSQL, Redis ─▶ pages
 
 Every process answers ``/readyz`` from its first moment. A server that is away, at the start or
@@ -44,6 +45,7 @@ from wattscope.assembly.meter_fleet import (
 )
 from wattscope.assembly.poll_share import SharedFleet
 from wattscope.assembly.storage import WayIn, now_us
+from wattscope.assembly.watch_roles import WatchRole
 from wattscope.core.errors import TransientError
 from wattscope.core.time_grid import format_utc
 from wattscope.pipeline.carry import Carry
@@ -75,6 +77,7 @@ class Work:
     feeds: list[Feed] = field(default_factory=list)
     follower: LogFollower | None = None
     carry: Carry | None = None
+    watch: WatchRole | None = None
     pages: FastAPI | None = None
 
 
@@ -147,7 +150,7 @@ class RoleProcess:
     def describe(self) -> dict[str, Any]:
         """The state of the process."""
         tally = Tally() if self._cluster is None else self._cluster.tally
-        carry, follower = self._work.carry, self._work.follower
+        carry, follower, watch = self._work.carry, self._work.follower, self._work.watch
         return {
             "version": __version__,
             "role": self.role,
@@ -156,6 +159,7 @@ class RoleProcess:
             "counters": describe_tally(tally),
             "lag": {} if follower is None else follower.lag(),
             "store_delay_s": None if carry is None else carry.state.newest_delay_s,
+            "watch": None if watch is None else watch.describe(),
         }
 
     # ── the work ─────────────────────────────────────────────────────────────────────────────
@@ -196,10 +200,17 @@ class RoleProcess:
         if self.role == "store":
             return self._build_store(cluster, stack)
         if self.role == "api":
-            services = build_cluster_services(
-                self._settings, cluster, self.describe, self._allowed_hosts
+            services = await self._insist(
+                "pages",
+                lambda: build_cluster_services(
+                    self._settings, cluster, self.describe, self._allowed_hosts
+                ),
             )
             return Work(pages=create_app(services))
+        if self.role in {"detect", "alert"}:
+            watch = WatchRole(self.role, self.name, self._settings, cluster)
+            stack.push_async_callback(watch.duty.close)
+            return Work([(self.role, watch.duty.run)], watch=watch)
         return await self._build_sources(cluster, stack)
 
     async def _build_sources(self, cluster: Cluster, stack: AsyncExitStack) -> Work:
