@@ -24,18 +24,22 @@ HOT: dict[str, Any] = {
     "threshold": 60.0,
     "schedule": {"weekdays": [0, 1, 2, 3, 4, 5, 6], "start": "00:00", "end": "24:00"},
 }
-N_PANELS, BROKEN = 8, 3
-STEP = timedelta(minutes=5)
+N_PANELS, BROKEN = 6, 3
+HISTORY = timedelta(days=1, hours=8)
+START = datetime.now(UTC).replace(second=0, microsecond=0) - HISTORY
+"""When the sun rises, wherever this is: the history ends now, in the afternoon."""
 Message = tuple[str, bytes]
 
 
 def tell(panel: int, at: datetime, *, celsius: float = 20.0, power_w: float = 0.0) -> Message:
+    # Never twice the same: a value that does not move would be a fault of its own.
+    volts = 40.0 + 2.0 * math.sin(at.timestamp() / 1000 + panel)
     payload = {
         "panel_id": f"panel-{panel:03d}",
         "timestamp": f"{at:%Y-%m-%dT%H:%M:%SZ}",
         "temperature_celsius": celsius,
-        "voltage_volts": 40.0,
-        "current_amperes": power_w / 40.0,
+        "voltage_volts": volts,
+        "current_amperes": power_w / volts,
         "power_output_watts": power_w,
     }
     return f"sensors/panel-{panel:03d}/readings", json.dumps(payload).encode()
@@ -116,6 +120,23 @@ def is_on_duty_soon(process: Program) -> bool:
     return process.is_ready() and is_on_duty(process)
 
 
+def list_sunlight() -> list[tuple[datetime, float]]:
+    """Minutes of a day and eight hours, up to the afternoon, and how bright each is, 0 to 1."""
+    minutes = range(round(HISTORY / timedelta(minutes=1)))
+    return [
+        (START + timedelta(minutes=one), max(0.0, math.sin(one / (12 * 60) * math.pi)))
+        for one in minutes
+    ]
+
+
+def list_power(at: datetime, sun: float) -> list[float]:
+    """What each panel gives [W]; one has failed in the last hours."""
+    power_w = [300.0 * sun * (1 + panel / 100) for panel in range(N_PANELS)]
+    if at >= START + HISTORY - timedelta(hours=2):
+        power_w[BROKEN] = 0.0
+    return power_w
+
+
 def test_faults_are_found_by_a_process_of_its_own(
     cluster: Cluster, mosquitto: MosquittoServer
 ) -> None:
@@ -123,16 +144,11 @@ def test_faults_are_found_by_a_process_of_its_own(
         cluster.add(role, "a")
     for one in cluster.processes.values():
         wait_until(one.is_ready, "ready", 120)
-    start = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    start -= timedelta(days=30)
-    messages = []
-    for step in range(int(timedelta(days=3) / STEP)):
-        at = start + step * STEP
-        sun = max(0.0, math.sin((at.hour + at.minute / 60 - 6) / 12 * math.pi))
-        is_broken = at >= start + timedelta(days=2, hours=11)
-        for panel in range(N_PANELS):
-            power_w = 0.0 if is_broken and panel == BROKEN else 300.0 * sun * (1 + panel / 100)
-            messages.append(tell(panel, at, celsius=20 + 20 * sun, power_w=power_w))
+    messages = [
+        tell(panel, at, celsius=20 + 20 * sun + at.minute / 60, power_w=power_w)
+        for at, sun in list_sunlight()
+        for panel, power_w in enumerate(list_power(at, sun))
+    ]
     api = cluster.processes["api-a"]
     publish(cluster, mosquitto.port, messages)
 
