@@ -106,6 +106,14 @@ def test_alerts_are_told_once_by_whoever_is_on_duty(
     hear(93.0)
     sees([(1, "cleared"), (2, "raised")])
 
+    # Others see that it was killed, and who works.
+    def list_states() -> dict[str, bool]:
+        told = api.read("/api/health")[1]["processes"]
+        alerting = [one for one in told if one["role"] == "alert"]
+        return {one["name"]: one["watch"]["is_on_duty"] for one in alerting if one["age_s"] < 20}
+
+    wait_until(lambda: list_states() == {"b": True}, "one of two is left", 60)
+
     # One that comes back waits: the other is on duty.
     watching.start()
     wait_until(watching.is_ready, "ready again", 120)

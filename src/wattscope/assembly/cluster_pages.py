@@ -13,6 +13,7 @@ from wattscope.assembly.storage import now_us
 from wattscope.core.incidents import Incident
 from wattscope.pipeline.fleet_board import FleetBoard
 from wattscope.pipeline.windows import WindowReader
+from wattscope.registry.process_book import ProcessBook
 from wattscope.settings import Settings
 from wattscope.web.services import Services
 
@@ -59,35 +60,21 @@ def _build_board(cluster: Cluster, alerts: AlertDesk) -> FleetBoard:
 
 
 def describe_cluster(cluster: Cluster, own: dict[str, Any]) -> dict[str, Any]:
-    """The health document of the pages; a log of files and a disk of ours are not there."""
-    store = cluster.store.describe()
+    """The health document of the pages: all processes, and the servers that they share.
+
+    There is no log and no disk of ours.
+    """
     by_code = cluster.shelf.count_by_code()
     return own | {
+        "processes": [
+            one.content | {"role": one.role, "name": one.name, "age_s": one.age_s}
+            for one in ProcessBook(cluster.database).list_all()
+        ],
         "sources": [],
-        "log": {
-            "end_offset": 0,
-            "bytes": 0,
-            "segments": 0,
-            "durability": "full",
-            "loss_window_s": 0.0,
-            "commit_ms": 0.0,
-            "failed_syncs": 0,
-            "damaged": 0,
-            "lost_records": 0,
-            "damages": [],
-        },
-        "store": store | {"lag_records": 0, "damages": []},
+        "log": None,
+        "store": cluster.store.describe() | {"lag_records": 0, "damages": []},
         "detection": None,
         "quarantine": {"total": sum(by_code.values()), "by_code": by_code},
         "registry": {"damages": list(cluster.database.damages)},
-        "disk": {
-            "state": "ok",
-            "detail": "",
-            "free_bytes": 0,
-            "total_bytes": 0,
-            "warn_free_bytes": 0,
-            "min_free_bytes": 0,
-            "has_reserve": False,
-            "data_bytes": store["bytes"],
-        },
+        "disk": None,
     }

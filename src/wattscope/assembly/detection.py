@@ -6,12 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import structlog
 
 from wattscope.assembly.model_training import (
+    Models,
     TrainingGround,
     TrainingWish,
     report_refused,
@@ -32,7 +32,7 @@ from wattscope.pipeline.windows import WindowReader
 from wattscope.plugins import PLUGINS, load_plugin
 from wattscope.ports import Detector
 from wattscope.registry.incident_book import SqlIncidentBook
-from wattscope.registry.model_shelf import ModelShelf, RefusedModel
+from wattscope.registry.model_shelf import RefusedModel
 from wattscope.settings import Settings
 
 _log = structlog.get_logger()
@@ -76,7 +76,7 @@ class Watcher:
         self,
         settings: Settings,
         keeping: Keeping,
-        data: Path,
+        models: Models,
         tell: Callable[[Sequence[Incident]], None],
         recent: RecentMinutes | None = None,
     ) -> None:
@@ -85,14 +85,14 @@ class Watcher:
         Args:
             settings: Say which detectors look, and what a lost kWh is worth.
             keeping: What is looked at.
-            data: Folder of this process, with the models that it has trained.
+            models: Those that were trained; new ones are put there.
             tell: Gets the incidents that are not over, after each look.
             recent: The minutes just gone, where they pass through this process.
         """
         self._settings = settings
         self._keeping = keeping
         self._reader = WindowReader(keeping.store, keeping.registry, keeping.live, recent)
-        self._shelf = ModelShelf(data)
+        self._shelf = models
         self._stamp = self._shelf.stamp()
         self._refused: tuple[RefusedModel, ...] = ()
         self._detection = Detection(self._reader, self._build())

@@ -20,6 +20,7 @@ from wattscope.assembly.storage import Storage, now_us
 from wattscope.broker import BrokerOptions, EmbeddedBroker
 from wattscope.pipeline.recent_minutes import RecentMinutes
 from wattscope.pipeline.supervise import flush_regularly, keep_running
+from wattscope.registry.model_shelf import ModelShelf
 from wattscope.registry.profile_library import ProfileLibrary
 from wattscope.settings import Settings
 
@@ -50,9 +51,8 @@ class Program:
         if settings.detect.enabled:
             recent = RecentMinutes()
             storage.persist.watch(recent.update)
-            self.watcher = Watcher(
-                settings, storage, storage.folder.path, self.alerts.take_incidents, recent
-            )
+            models = ModelShelf(storage.folder.path)
+            self.watcher = Watcher(settings, storage, models, self.alerts.take_incidents, recent)
         self.broker: EmbeddedBroker | None = None
         if settings.broker.embedded:
             self.broker = EmbeddedBroker(

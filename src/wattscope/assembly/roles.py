@@ -55,6 +55,7 @@ from wattscope.pipeline.tally import Tally
 from wattscope.plugins import load_plugin
 from wattscope.ports import LogFollower
 from wattscope.registry.poll_leases import LeaseOptions, PollLeases
+from wattscope.registry.process_book import ProcessBook
 from wattscope.registry.profile_library import ProfileLibrary
 from wattscope.settings import Settings, SourceSettings
 from wattscope.web.app import create_app
@@ -63,6 +64,8 @@ _log = structlog.get_logger()
 RETRY_S = 2.0
 FOLLOW_S = 1.0
 """How often names given by other processes are looked for [s]."""
+TELL_S = 5.0
+"""How often a process says to the others how it stands [s]."""
 RECEIPTS = 1000
 STORE_GROUP = "wattscope-store"
 OutcomeT = TypeVar("OutcomeT")
@@ -168,6 +171,9 @@ class RoleProcess:
         async with AsyncExitStack() as stack:
             cluster = await self._open(stack)
             self._cluster = cluster
+            # From now on others can see what it waits for.
+            telling = asyncio.create_task(self._tell_others(ProcessBook(cluster.database)))
+            stack.push_async_callback(_end, telling)
             self._work = await self._build(cluster, stack)
             if self._work.pages is not None:
                 show(self._work.pages)
@@ -177,6 +183,19 @@ class RoleProcess:
                 follow: Stage = ("names", partial(_follow_names, cluster))
                 for name, stage in (follow, *self._work.stages):
                     stages.create_task(keep_running(name, stage))
+
+    async def _tell_others(self, book: ProcessBook) -> None:
+        """Say in the registry how this process stands, for ever, and that it has ended."""
+        try:
+            while True:
+                # Who follows the registry says that it is away.
+                with contextlib.suppress(TransientError):
+                    told = self.describe() | {"waiting": self.list_waiting()}
+                    await asyncio.to_thread(book.tell, self.role, self.name, told)
+                await asyncio.sleep(TELL_S)
+        finally:
+            with contextlib.suppress(TransientError):
+                await asyncio.to_thread(book.forget, self.role, self.name)
 
     async def _open(self, stack: AsyncExitStack) -> Cluster:
         closing = contextlib.ExitStack()
@@ -289,6 +308,12 @@ class RoleProcess:
             ),
         )
         return Work([("carry", carry.run), flush], follower=follower, carry=carry)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 async def _follow_names(cluster: Cluster) -> None:

@@ -16,6 +16,7 @@ from wattscope.core.incidents import Incident
 from wattscope.pipeline.alerting import TOPIC
 from wattscope.pipeline.supervise import keep_running
 from wattscope.registry.poll_leases import LeaseOptions, PollLeases
+from wattscope.registry.sql_models import SqlModelShelf
 from wattscope.settings import Settings
 
 LEASE_S = 10.0
@@ -54,7 +55,8 @@ class WatchRole:
         cluster = self._cluster
         news = _IncidentNews(cluster.live.announce)
         # Made anew with each turn: another process has changed the incidents since.
-        watcher = await asyncio.to_thread(Watcher, self._settings, cluster, cluster.data, news.take)
+        models = SqlModelShelf(cluster.database)
+        watcher = await asyncio.to_thread(Watcher, self._settings, cluster, models, news.take)
         self._watcher = watcher
         await _run_all({"detect": watcher.run, "train": watcher.train_regularly})
 
