@@ -25,9 +25,9 @@ export function Processes({ processes }: { processes: readonly ClusterProcess[] 
               <tr>
                 <th scope="col">process</th>
                 <th scope="col">state</th>
-                <th scope="col">values since its start</th>
-                <th scope="col">behind</th>
-                <th scope="col">running for</th>
+                <th scope="col" class="number">values since its start</th>
+                <th scope="col" class="number">behind</th>
+                <th scope="col" class="number">running for</th>
               </tr>
             </thead>
             <tbody>
