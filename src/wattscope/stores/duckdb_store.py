@@ -274,6 +274,16 @@ class DuckdbStore(Questions):
         """Length of a span [µs]."""
         return self._manifest.chunk_us
 
+    def find_retired(self) -> dict[int, int]:
+        """The instant before which retention has removed rows [µs], by series of which it has."""
+        manifest = self._manifest
+        # Rising by span, so that the last one stays.
+        return {
+            one: span.start_us + manifest.chunk_us
+            for span in manifest.spans
+            for one in span.retired
+        }
+
     def is_outdated(self) -> bool:
         """Whether another process has put a newer manifest in place since this one was opened."""
         return load_manifest(self._folder, self._manifest.chunk_us)[0] != self._manifest
