@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wattscope.assembly.backup import Watch
+from wattscope.assembly.backup import Watch, explaining
 from wattscope.assembly.moved_days import DayProof
 from wattscope.assembly.moving_sides import (
     MovingStore,
@@ -108,7 +108,11 @@ def migrate(settings: Settings, source: Place, target: Place, watch: Watch) -> M
             f"{source} and {target} are of one kind; move between a data folder and PostgreSQL, "
             "else use backup and restore, or pg_dump"
         )
-    with _telling_to_go_on(), open_source(settings, source) as old:
+    with (
+        _telling_to_go_on(),
+        explaining(f"move to {target}"),
+        open_source(settings, source) as old,
+    ):
         with open_target(settings, target) as new:
             _refuse_strange_rows(new)
             copy_registry(old.database, new.database, watch)

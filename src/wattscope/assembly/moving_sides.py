@@ -22,7 +22,7 @@ from wattscope.core.time_grid import US_PER_DAY
 from wattscope.pipeline.persist import KEPT_RECORDS
 from wattscope.plugins import load_plugin
 from wattscope.ports import Rollup, StoreReceipt
-from wattscope.registry.access import open_database, open_shelf
+from wattscope.registry.access import open_database
 from wattscope.registry.database_port import RegistryDatabase
 from wattscope.registry.model_shelf import ModelShelf
 from wattscope.registry.postgres_link import PostgresOptions, read_url, show_url
