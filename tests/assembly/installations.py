@@ -27,11 +27,11 @@ _numbers = itertools.count()
 
 
 @contextmanager
-def fresh_database(server: str) -> Iterator[str]:
-    """The URL of an empty database on a server that tests share."""
+def fresh_database(server: str, *, template: str = "/template1") -> Iterator[str]:
+    """The URL of a database on a server that tests share: empty, or a copy of another."""
     name = f"moved_{os.getpid()}_{next(_numbers)}"
     with closing(psycopg.connect(server, autocommit=True)) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template.rpartition('/')[2]}")
         try:
             yield f"{server.rpartition('/')[0]}/{name}"
         finally:
@@ -49,7 +49,7 @@ def move(source: Path | str, target: Path | str, watch: Watch = watch_nothing) -
 def ask(url: str, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """What SQL gives, or nothing where it gives nothing."""
     with psycopg.connect(url, autocommit=True) as connection:
-        cursor = connection.execute(sql, parameters)
+        cursor = connection.execute(sql, parameters or None)
         return cursor.fetchall() if cursor.description else []
 
 

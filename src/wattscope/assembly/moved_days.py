@@ -16,7 +16,6 @@ from wattscope.assembly.backup import Watch
 from wattscope.assembly.moving_sides import MovingStore, Source
 from wattscope.compute.rollups import select_buckets
 from wattscope.core.time_grid import US_PER_DAY
-from wattscope.core.topology import Series
 from wattscope.ports import Rollup
 from wattscope.stores.upkeep.bucket_check import compare
 from wattscope.stores.upkeep.row_match import ALWAYS_US, spread
@@ -38,16 +37,16 @@ class DayProof:
         self._watch = watch
 
     def compare(
-        self, series: Sequence[Series], foreign_from: Mapping[int, int]
+        self, series: Sequence[int], foreign_from: Mapping[int, int]
     ) -> tuple[int, set[int]]:
         """Compare all days of some series.
 
         Args:
-            series: The series.
+            series: Their ids.
             foreign_from: From here on the target has rows of a series that the source has not [µs].
 
         Returns:
-            How many buckets were equal or not, and the series of which some are not.
+            How many days of series are equal, and the series of which some are not.
         """
         there = self._source.store.time_range()
         if there is None:
@@ -55,8 +54,7 @@ class DayProof:
         start_us, end_us = there[0] - _MARGIN_US, there[1] + _MARGIN_US
         retired = self._source.store.find_retired() | self._target.find_retired()
         n_buckets, differing = 0, set[int]()
-        ids = [one.id for one in series]
-        for done, group in _group(ids, (end_us - start_us) // US_PER_DAY + 1):
+        for done, group in _group(series, (end_us - start_us) // US_PER_DAY + 1):
             ours = self._source.read(
                 lambda store, group=group: store.roll_up(group, _LEVEL, start_us, end_us)  # type: ignore[misc]  # the default binds the loop's group
             )
@@ -65,9 +63,10 @@ class DayProof:
             high = {one: at - _MARGIN_US for one, at in foreign_from.items()}
             limit = there[1] - _MARGIN_US if self._source.has_moved() else _NEVER
             ours, theirs = (_cut(one, low, high, limit) for one in (ours, theirs))
-            n_buckets += len(ours.count)
-            differing.update(compare(_plain(ours), _plain(theirs)))
-            self._watch("days", done, len(ids))
+            wrong = compare(_plain(ours), _plain(theirs))
+            n_buckets += int((~np.isin(ours.series_id, wrong)).sum())
+            differing.update(wrong)
+            self._watch("days", done, len(series))
         return n_buckets, differing
 
 

@@ -234,7 +234,8 @@ def _open_server(settings: Settings, place: Place, *, is_read_only: bool) -> Ite
     from wattscope.registry.sql_models import SqlModelShelf  # noqa: PLC0415  # only for a server
     from wattscope.stores.postgres.options import PostgresStoreOptions  # noqa: PLC0415  # likewise
 
-    password = read_secret("--password-file", place.password_file and str(place.password_file))
+    file = place.password_file
+    password = read_secret("--password-file", None if file is None else str(file))
     url = with_password(place.url, password)
     options = PostgresStoreOptions(
         url,
@@ -243,7 +244,7 @@ def _open_server(settings: Settings, place: Place, *, is_read_only: bool) -> Ite
     )
     with contextlib.ExitStack() as stack:
         database = open_database(
-            PostgresOptions(place.url, password_file=place.password_file),
+            PostgresOptions(place.url, password_file=file),
             is_read_only=is_read_only,
         )
         stack.callback(database.close)

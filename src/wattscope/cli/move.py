@@ -117,6 +117,9 @@ def _print_notes(moved: Moved) -> None:
         "messages of the quarantine are damaged and were left out": n_damaged,
         "set-aside messages are in the log only: run wattscope on the folder once more and end "
         "it, then run this again": moved.n_waiting,
+        "series were not compared by day, for rows came late meanwhile; run this again": (
+            moved.n_unproven
+        ),
         "series have rollups of rows that retention has removed: those were not moved; keep the "
         "source for them": moved.n_retired,
         "rows of the target are not in the source: newer ones, or removed by retention": (
