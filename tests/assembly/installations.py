@@ -27,7 +27,7 @@ _numbers = itertools.count()
 
 
 @contextmanager
-def fresh_database(server: str, *, template: str = "/template1") -> Iterator[str]:
+def fresh_database(server: str, *, template: str = "/template0") -> Iterator[str]:
     """The URL of a database on a server that tests share: empty, or a copy of another."""
     name = f"moved_{os.getpid()}_{next(_numbers)}"
     with closing(psycopg.connect(server, autocommit=True)) as connection:

@@ -42,13 +42,13 @@ def database(postgres: str) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("table", "share"),
     [
-        ("wattscope_registry.series", 0.0),
+        pytest.param("wattscope_registry.series", 0.0, marks=pytest.mark.long),
         ("wattscope_registry.quarantine", 0.5),
-        ("wattscope.raw_rows", 0.0),
+        pytest.param("wattscope.raw_rows", 0.0, marks=pytest.mark.long),
         ("wattscope.raw_rows", 0.4),
-        ("wattscope.raw_rows", 0.9),
+        pytest.param("wattscope.raw_rows", 0.9, marks=pytest.mark.long),
         ("wattscope.bucket_15m", 0.5),
-        ("wattscope.bucket_1d", 0.0),
+        pytest.param("wattscope.bucket_1d", 0.0, marks=pytest.mark.long),
     ],
 )
 def test_killed_while_it_writes_to_a_server(
@@ -73,7 +73,7 @@ def test_killed_while_it_writes_to_a_server(
     assert_same(written, database)
 
 
-@pytest.mark.parametrize("n_files", [0, 1, 3])
+@pytest.mark.parametrize("n_files", [pytest.param(0, marks=pytest.mark.long), 2])
 def test_killed_while_it_writes_to_a_folder(
     written: Path, database: str, n_files: int, tmp_path: Path
 ) -> None:

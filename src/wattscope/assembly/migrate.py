@@ -13,16 +13,14 @@ compared to the last bit after it was written, and every day of every series aft
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
-
 from wattscope.assembly.backup import Watch, explaining
 from wattscope.assembly.moved_days import DayProof
+from wattscope.assembly.moved_rows import RowMove
 from wattscope.assembly.moving_sides import (
-    MovingStore,
     Place,
     Side,
     Source,
@@ -30,19 +28,9 @@ from wattscope.assembly.moving_sides import (
     open_target,
 )
 from wattscope.core.errors import SettingsError, StorageError, TransientError
-from wattscope.core.reading import Batch
 from wattscope.registry.moving import CopyReport, copy_registry
 from wattscope.settings import Settings
 from wattscope.stores.upkeep.backup import SeriesSum
-from wattscope.stores.upkeep.row_match import (
-    ALWAYS_US,
-    RowMatch,
-    describe_first,
-    match_rows,
-    spread,
-)
-from wattscope.stores.upkeep.row_sums import RowSums, Stretch, find_difference
-from wattscope.stores.upkeep.shared_stretches import plan_shared_reads
 
 _NAMED = 3
 """So many series are named where more differ."""
@@ -118,7 +106,7 @@ def migrate(settings: Settings, source: Place, target: Place, watch: Watch) -> M
     ):
         with open_target(settings, target) as new:
             _refuse_strange_rows(new)
-            copy_registry(old.database, new.database, watch)
+            _copy_names(old, new, watch)
         # Opened again, so that it knows the names and rules that came.
         with open_target(settings, target) as new:
             return _Move(old, new, watch).run(str(source), str(target))
@@ -130,6 +118,13 @@ def _telling_to_go_on() -> Iterator[None]:
         yield
     except TransientError as fault:
         raise type(fault)(f"{fault}; what was copied stays: run it again to go on") from fault
+
+
+def _copy_names(source: Source, target: Side, watch: Watch) -> CopyReport:
+    def on_step(_table: str, n_done: int, n_rows: int) -> None:
+        watch("registry", n_done, n_rows)
+
+    return copy_registry(source.database, target.database, on_step)
 
 
 def _refuse_strange_rows(target: Side) -> None:
@@ -149,149 +144,70 @@ class _Move:
         self._watch = watch
         # Of the target: a series that was added meanwhile is the next run's.
         self._series = target.registry.list_series()
-        self._newest = _by_series(source.store.last_rows())
-        self._retired = source.store.find_retired()
-        self._ours, self._theirs = RowSums(), RowSums()
-        self._qualities: Counter[int] = Counter()
-        self._faults: dict[int, str] = {}
-        self._foreign_from: dict[int, int] = {}
-        self._n_new = self._n_late = self._n_beyond = self._n_unproven = 0
+        self._rows = RowMove(source, target.store, watch)
+        self._n_unproven = 0
 
     def run(self, source: str, target: str) -> Moved:
-        self._move_rows()
-        series = self._prove_rows()
-        n_buckets = self._prove_days()
+        ids = [one.id for one in self._series]
+        self._rows.move_all(ids)
+        self._demand_sound("rows", self._rows.faults)
+        series = self._rows.sum_up(self._series)
+        n_buckets = self._prove_days(ids)
         n_models = self._move_models()
-        report = copy_registry(self._source.database, self._target.database, self._watch)
+        report = _copy_names(self._source, self._target, self._watch)
         self._demand_whole(report)
         return Moved(
             source=source,
             target=target,
             registry=report,
             series=series,
-            qualities=self._qualities,
-            n_new=self._n_new,
-            n_late=self._n_late,
-            n_beyond=self._n_beyond,
+            qualities=self._rows.qualities,
+            n_new=self._rows.n_new,
+            n_late=self._rows.n_late,
+            n_beyond=self._rows.n_beyond,
             n_buckets=n_buckets,
             n_unproven=self._n_unproven,
-            n_retired=len(self._retired),
+            n_retired=len(self._source.store.find_retired()),
             n_waiting=self._source.count_waiting(),
             n_models=n_models,
             is_final=self._source.is_still,
             has_moved=self._source.has_moved(),
         )
 
-    # ── rows ─────────────────────────────────────────────────────────────────────────────────
-
-    def _move_rows(self) -> None:
-        ids = [one.id for one in self._series]
-        plan = plan_shared_reads([self._source.store, self._target.store], ids)
-        total = sum(self._source.store.count_span_rows().values())
-        n_done = 0
-        for stretch in plan:
-            n_done += self._move_stretch(stretch)
-            self._watch("rows", min(n_done, total), max(total, 1))
-        if self._source.damages:
-            raise StorageError(
-                f"rows of {', '.join(self._source.damages)} could not be read; run "
-                "'wattscope repair', or restore a backup, then run this again"
-            )
-
-    def _move_stretch(self, stretch: Stretch) -> int:
-        wanted, found = self._bring(stretch)
-        self._ours.add(wanted)
-        self._theirs.add(found.same)
-        self._n_late += found.n_late
-        values, counts = np.unique(found.same.quality, return_counts=True)
-        self._qualities.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
-        return len(wanted)
-
-    def _bring(self, stretch: Stretch) -> tuple[Batch, RowMatch]:
-        """Load what is missing; gives what is wanted, and how the target stands to it then."""
-        wanted = self._source.read(lambda store: _read(store, stretch))
-        found = match_rows(wanted, _read(self._target.store, stretch))
-        if len(found.missing):
-            self._n_new += len(found.missing)
-            self._target.store.load(found.missing)
-            # As the target has it now, not as it was meant to be.
-            found = match_rows(wanted, _read(self._target.store, stretch))
-        self._judge(found)
-        return wanted, found
-
-    def _judge(self, found: RowMatch) -> None:
-        """Remember the first fault of each series, and what may be beyond."""
-        for rows, words in (
-            (found.missing, "is missing there after it was written"),
-            (found.differing, "has another value or quality there"),
-        ):
-            self._note(rows, words)
-        self._judge_beyond(found.beyond)
-
-    def _judge_beyond(self, rows: Batch) -> None:
-        """Newer rows are of whoever writes to the target now; older ones retention has removed."""
-        if not len(rows):
-            return
-        t = rows.measured_at_us
-        is_newer = t > spread(rows.series_id, self._newest, ALWAYS_US)
-        is_fair = is_newer | (t < spread(rows.series_id, self._retired, ALWAYS_US))
-        self._n_beyond += int(is_fair.sum())
-        self._note(rows.take(~is_fair), "is there, but not in the source")
-        newer = rows.take(is_newer)
-        ids, first = np.unique(newer.series_id, return_index=True)
-        for one, at in zip(ids.tolist(), newer.measured_at_us[first].tolist(), strict=True):
-            self._foreign_from[one] = min(at, self._foreign_from.get(one, at))
-
-    def _note(self, rows: Batch, words: str) -> None:
-        for one, told in describe_first(rows).items():
-            self._faults.setdefault(one, f"{told} {words}")
-
-    def _prove_rows(self) -> tuple[SeriesSum, ...]:
-        self._demand_sound("rows")
-        ours, theirs = self._ours.finish(self._series), self._theirs.finish(self._series)
-        difference = find_difference(ours, theirs)
-        if difference is not None:
-            raise StorageError(f"{difference} in the target; see docs/moving.md")
-        return ours
-
-    # ── days ─────────────────────────────────────────────────────────────────────────────────
-
-    def _prove_days(self) -> int:
+    def _prove_days(self, series: Sequence[int]) -> int:
+        """Have the target make its rollups, and compare them; gives how many are equal."""
         proof = DayProof(self._source, self._target.store, self._watch)
-        ids = [one.id for one in self._series]
         n_buckets = 0
         for _ in range(_ATTEMPTS):
             self._watch("rollups", 0, 1)
             self._target.store.flush()
             self._watch("rollups", 1, 1)
-            n_equal, differing = proof.compare(ids, self._foreign_from)
+            n_equal, differing = proof.compare(series, self._rows.foreign_from)
             n_buckets += n_equal
             if not differing or not self._source.has_moved():
                 break
             # Rows came late for days that were read before.
-            ids = sorted(differing)
-            for stretch in plan_shared_reads([self._source.store, self._target.store], ids):
-                self._bring(stretch)
+            series = sorted(differing)
+            self._rows.move_again(series)
+        faults = dict(self._rows.faults)
         if self._source.has_moved():
             self._n_unproven = len(differing)
         else:
-            self._faults |= dict.fromkeys(differing, "energy, sums or shares by day differ")
-        self._demand_sound("days")
+            faults |= dict.fromkeys(differing, "energy, sums or shares by day differ")
+        self._demand_sound("days", faults)
         return n_buckets
 
-    def _demand_sound(self, what: str) -> None:
-        if not self._faults:
+    def _demand_sound(self, what: str, faults: Mapping[int, str]) -> None:
+        if not faults:
             return
         names = {one.id: f"{one.quantity.name} of {one.device}" for one in self._series}
-        told = [f"{names[one]}: {words}" for one, words in sorted(self._faults.items())[:_NAMED]]
-        more = len(self._faults) - len(told)
+        told = [f"{names[one]}: {words}" for one, words in sorted(faults.items())[:_NAMED]]
+        more = len(faults) - len(told)
         told += [f"and {more} more series"] if more else []
         raise StorageError(
             f"{what} of {self._target.database.where} are not those of "
             f"{self._source.database.where}: {'; '.join(told)}; see docs/moving.md"
         )
-
-    # ── the rest ─────────────────────────────────────────────────────────────────────────────
 
     def _move_models(self) -> int:
         models, _ = self._source.models.read_all()
@@ -309,11 +225,3 @@ class _Move:
             f"registry {self._target.database.where} differs from that of the source after it "
             f"was copied: {tables}; is something else writing to it?"
         )
-
-
-def _read(store: MovingStore, stretch: Stretch) -> Batch:
-    return store.read_raw(stretch.series, stretch.start_us, stretch.end_us)
-
-
-def _by_series(rows: Batch) -> dict[int, int]:
-    return dict(zip(rows.series_id.tolist(), rows.measured_at_us.tolist(), strict=True))
