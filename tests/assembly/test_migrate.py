@@ -15,6 +15,7 @@ from tests.faults.workload import SETTINGS, T0_US
 from tests.postgres_server import PASSWORD, PostgresServer, run_own_postgres
 from tests.registry.registries import HOME, METER
 from tests.registry.test_alert_book import ALERT, DELIVERY, INCIDENT, RULE
+from tests.registry.test_moving import ITEM
 from tests.servers import ServerMissingError
 from tests.stores.backup_cases import fill, loaded, opened, watch_nothing
 from tests.stores.test_retention import ALL_GO, FAR
@@ -24,7 +25,7 @@ from wattscope.assembly.moved_days import DayProof
 from wattscope.assembly.moving_sides import Place, open_target
 from wattscope.core.counter_steps import CounterDecision, StepKind
 from wattscope.core.errors import SettingsError, StorageError, TransientError
-from wattscope.core.reading import Batch, Quality, build_batch
+from wattscope.core.reading import Batch, Quality, build_batch, empty_batch
 from wattscope.core.time_grid import US_PER_HOUR, US_PER_S
 from wattscope.registry.alert_book import AlertBook
 from wattscope.registry.incident_book import SqlIncidentBook
@@ -211,6 +212,18 @@ def test_rows_that_retention_removed_are_told(data: Path, moved: str) -> None:
     assert (again.n_new, again.n_rows) == (1, 1)
     assert again.n_beyond > 400
     assert again.n_retired == 7
+
+
+def test_message_that_only_the_log_has_is_told(data: Path, moved: str) -> None:
+    with opened(data) as storage:
+        # As if the program were killed before it came to it.
+        storage.persist.append(empty_batch(), [replace(ITEM, payload=b"only in the log")])
+    assert move(data, moved).n_waiting == 1
+    with opened(data):
+        pass
+    last = move(data, moved)
+    assert last.n_waiting == 0
+    assert last.registry.tables[-1].n_target == 16
 
 
 def test_row_that_was_lost_in_the_target_comes_back(data: Path, moved: str) -> None:

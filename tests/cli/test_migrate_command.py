@@ -84,7 +84,7 @@ def test_folder_to_folder_is_an_error(data: Path, tmp_path: Path) -> None:
 def test_url_that_cannot_be_meant_is_an_error(data: Path, url: str) -> None:
     outcome = invoke("migrate", "--to", url, "--data", data)
     assert outcome.status == EXIT_SETTINGS
-    assert "postgresql://user@host:5432/database" in outcome.last_line()
+    assert outcome.last_line().endswith("--to: write it as postgresql://user@host:5432/database")
 
 
 def test_password_file_that_is_not_there_is_an_error(data: Path) -> None:

@@ -19,7 +19,6 @@ from wattscope.assembly.storage import Storage, open_storage
 from wattscope.core.errors import SettingsError, StorageError
 from wattscope.core.reading import Batch
 from wattscope.core.time_grid import US_PER_DAY
-from wattscope.pipeline.persist import KEPT_RECORDS
 from wattscope.plugins import load_plugin
 from wattscope.ports import Rollup, StoreReceipt
 from wattscope.registry.access import open_database
@@ -209,13 +208,14 @@ class _FolderSource:
         return self._reader.n_opened > 1
 
     def count_waiting(self) -> int:
+        if not self.is_still:
+            # The program puts them on the shelf while we look.
+            return 0
         storage = self._reader.storage
-        shelved = {one[1] for one in _list_keys(storage)}
-        oldest = max(0, storage.store.covered_offset - KEPT_RECORDS)
+        shelved = {key for _, key, _ in _list_keys(storage)}
         return sum(
             make_key(item, record.offset, index) not in shelved
-            for record in storage.log.read(oldest)
-            if record.offset >= storage.store.covered_offset
+            for record in storage.log.read(storage.store.covered_offset)
             for index, item in enumerate(record.quarantined)
         )
 

@@ -20,6 +20,7 @@ from wattscope.cli.options import (
 from wattscope.core.errors import SettingsError
 from wattscope.core.reading import Quality
 from wattscope.core.time_grid import format_utc
+from wattscope.registry.postgres_link import read_url
 from wattscope.settings import Settings
 
 _SHOWN_SERIES = 20
@@ -71,17 +72,26 @@ def _find_places(
     if file is None and storage.password_file is not None:
         file = Path(storage.password_file)
 
-    def find(words: str | None) -> Place:
+    def find(option: str, words: str | None) -> Place:
         if words is None:
             return Place(data)
-        return Place(None, words, file) if "://" in words else Place(Path(words))
+        return _read_server(option, words, file) if "://" in words else Place(Path(words))
 
-    source = find(from_)
+    source = find("--from", from_)
     if to is None and source.folder is not None:
         to = storage.url
         if to is None:
-            raise SettingsError("where to? give --to postgresql://user@host/database")
-    return source, find(to)
+            raise SettingsError("where to? give --to postgresql://user@host:5432/database")
+    return source, find("--to", to)
+
+
+def _read_server(option: str, url: str, password_file: Path | None) -> Place:
+    try:
+        read_url(url)
+    except SettingsError:
+        # It is not shown, for it may hold a password.
+        raise SettingsError(f"{option}: write it as postgresql://user@host:5432/database") from None
+    return Place(None, url, password_file)
 
 
 def _print_sums(moved: Moved) -> None:

@@ -47,6 +47,8 @@ def match_rows(wanted: Batch, present: Batch) -> RowMatch:
     """Compare rows, each batch ordered by series, then time, with every key once."""
     if _is_equal(wanted, present):
         return RowMatch(_none(wanted), _none(wanted), _none(wanted), wanted, 0)
+    if not len(present):
+        return RowMatch(wanted, _none(wanted), _none(wanted), _none(wanted), 0)
     rows = concat_batches([wanted, present])
     n_wanted = len(wanted)
     # The sort is stable: of two rows with one key the wanted one comes first.
