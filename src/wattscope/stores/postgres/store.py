@@ -33,7 +33,7 @@ from wattscope.stores.catalogue import Catalogue, SeriesNames
 from wattscope.stores.conflicts import describe_conflicts
 from wattscope.stores.postgres import drawing, schema, states, timescale
 from wattscope.stores.postgres.buckets import BucketReader
-from wattscope.stores.postgres.columns import NEVER, Connection
+from wattscope.stores.postgres.columns import ALWAYS, NEVER, Connection
 from wattscope.stores.postgres.connections import Connections
 from wattscope.stores.postgres.names_copy import NamesCopy, outdate_all
 from wattscope.stores.postgres.options import PostgresStoreOptions
@@ -42,7 +42,7 @@ from wattscope.stores.postgres.retention import read_retired, remove_rows
 from wattscope.stores.postgres.roller import Roller
 from wattscope.stores.postgres.row_table import append_rows, look_up, read_rows
 from wattscope.stores.postgres.server import Server, find_server, install_extension
-from wattscope.stores.postgres.sizes import read_sizes
+from wattscope.stores.postgres.sizes import count_span_rows, read_sizes
 from wattscope.stores.postgres.sql_session import Question, SqlSession
 from wattscope.stores.row_reader import order_by_series
 from wattscope.stores.tail import Watermarks
@@ -339,6 +339,17 @@ class PostgresStore:
         """Length of a chunk [µs]."""
         self.open()
         return self._chunk_us
+
+    def count_span_rows(self) -> dict[int, int]:
+        """Rows by start of the chunk [µs], rising; reads an entry of the index a row."""
+        with self._asking() as connection:
+            return count_span_rows(connection, self._chunk_us)
+
+    def find_retired(self) -> dict[int, int]:
+        """The instant before which retention has removed rows [µs], by series."""
+        with self._asking() as connection:
+            retired_us = read_retired(connection)
+        return {} if retired_us == ALWAYS else dict.fromkeys(self.catalogue.rules, retired_us)
 
     def describe(self) -> dict[str, int | str]:
         """Sizes for the health page, and what the server is."""
