@@ -277,7 +277,7 @@ class RoleProcess:
             "flush",
             lambda: flush_regularly(
                 lambda: cluster.store.is_flush_due,
-                cluster.store.flush,
+                cluster.store.keep_up,
                 every_s=self._settings.storage.flush_minutes * 60,
             ),
         )
