@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--start", type=datetime.fromisoformat, required=True)
     options = parser.parse_args()
     numbers = range(options.first, options.first + options.count)
-    messages = [_encode(number, options.start) for number in numbers]
+    messages = [encode_reading(number, options.start) for number in numbers]
     producer = Producer(
         {
             "bootstrap.servers": options.server,
@@ -51,7 +51,7 @@ def main() -> None:
     print(json.dumps(_send(producer, f"{options.prefix}{READINGS}", messages)), flush=True)
 
 
-def _encode(number: int, start: datetime) -> tuple[bytes, bytes]:
+def encode_reading(number: int, start: datetime) -> tuple[bytes, bytes]:
     """Key and message of a reading."""
     device = f"panel-{number % N_PANELS:04d}"
     at_us = to_us(find_instant(number, start))

@@ -89,9 +89,9 @@ def measure_all(size: Size, say: Say) -> tuple[list[Row], list[str]]:
                     folder / f"stores-{n_stores}", servers, n_stores, size, say
                 )
             loadings, database = _measure_loads(servers, size, say)
-    rows = [row for chain in chains for row in _list_rates(chain)]
-    rows += [row for chain in chains for row in _list_latencies(chain)]
-    rows += _list_loads(loadings)
+    rows = [row for chain in chains for row in list_rates(chain)]
+    rows += [row for chain in chains for row in list_latencies(chain)]
+    rows += list_loads(loadings)
     return rows, [*_describe(size, database), *_describe_interference(chains)]
 
 
@@ -143,7 +143,7 @@ def _measure_cluster(
         )
         latency = None
         if n_stores == 1:
-            numbers = backlog.take(size.latency_s * _RATE_PER_S)
+            numbers = backlog.take(N_PANELS + size.latency_s * _RATE_PER_S)
             latency = measure_row_latency(cluster, broker, numbers, _RATE_PER_S)
             _say_latency(say, DISTRIBUTED, latency)
     return [Chain(runs.name, rates, latency), Chain(backlog.name, from_kafka, None)]
@@ -211,7 +211,7 @@ def _measure_loads(servers: Servers, size: Size, say: Say) -> tuple[dict[int, Lo
 # ── rows ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _list_rates(chain: Chain) -> list[Row]:
+def list_rates(chain: Chain) -> list[Row]:
     rates = [timing.rate_per_s for timing in chain.rates]
     rows = [Row(CASE, OURS, f"{chain.name}: rate", statistics.median(rates), "readings/s")]
     for name in chain.rates[0].cpu_s_per_million:
@@ -226,7 +226,7 @@ def _list_rates(chain: Chain) -> list[Row]:
 _WORDS = {"broker": "Mosquitto", "publisher": "the publisher"}
 
 
-def _list_latencies(chain: Chain) -> list[Row]:
+def list_latencies(chain: Chain) -> list[Row]:
     latency = chain.latency
     if latency is None:
         return []
@@ -240,7 +240,7 @@ def _list_latencies(chain: Chain) -> list[Row]:
     return rows
 
 
-def _list_loads(loadings: dict[int, Loading]) -> list[Row]:
+def list_loads(loadings: dict[int, Loading]) -> list[Row]:
     rows = []
     for n_rows, found in loadings.items():
         words = f"COPY, {n_rows:,} values a transaction"
@@ -261,8 +261,8 @@ def _describe(size: Size, database: str) -> list[str]:
         f"a reading is one message with 4 values of {N_PANELS:,} panels; over MQTT QoS 1",
         (
             f"rates: median of {size.n_runs} x {size.n_readings:,} readings over MQTT and "
-            f"{size.n_backlog:,} from Kafka, after a warm-up of {_WARM_UP:,}; until the processes have "
-            "counted all as stored; then SQL must give the count and the sums that were published"
+            f"{size.n_backlog:,} from Kafka, after a warm-up of {_WARM_UP:,}; until the processes "
+            "have counted all as stored; then SQL must give count and sums of what was published"
         ),
         (
             f"Mosquitto of our own: {SETTINGS_IN_WORDS}; publisher: at most {WINDOW:,} readings "

@@ -23,6 +23,7 @@ from benchmarks.panels import N_PANELS
 from benchmarks.publisher import start_publisher
 from benchmarks.rates import WrongAnswerError, compare_sums
 from benchmarks.scale_cluster import Cluster, sum_rows
+from tests.chaos.program import wait_until
 from tests.servers import MosquittoServer
 
 _PAUSE_S = 0.003
@@ -32,6 +33,8 @@ _PATIENCE_S = 60.0
 _MOST_ASKED = 2000
 _QUANTITY = "production_power_w"
 _SERIES = "SELECT device, series_id FROM wattscope.series_names WHERE quantity = %s"
+_WAITING = """SELECT count(*) FROM wattscope.series_states
+    WHERE fresh_from < now() - interval '1 hour'"""
 # The four values of a reading are stored in one transaction: who sees one sees all.
 _SEEN = """SELECT q.place
     FROM unnest(%s::int4[], %s::timestamptz[], %s::int4[]) q (series_id, measured_at, place)
@@ -40,7 +43,7 @@ Connection = psycopg.Connection[tuple[object, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Due:
+class Due:
     """A reading, and when it is to be sent [s since 1970]."""
 
     series: int
@@ -60,7 +63,7 @@ def measure_row_latency(
     Args:
         cluster: Running, with all panels registered.
         broker: Where it listens.
-        numbers: The readings to publish.
+        numbers: The readings to publish; those of the first second are not measured.
         rate: Readings a second.
 
     Raises:
@@ -68,18 +71,20 @@ def measure_row_latency(
     """
     with psycopg.connect(cluster.database.url, autocommit=True) as database:
         series = _read_series(database)
+        _begin_today(database, broker, numbers[: len(series)], rate)
+        numbers = numbers[len(series) :]
         publishing = start_publisher(broker.port, numbers.start, len(numbers), rate)
         try:
             pids = (*cluster.all_pids, broker.pid, publishing.pid)
-            watch = CpuWatch({"all": pids})
+            cpu = CpuWatch({"all": pids})
             started_s = time.time() + _HEAD_START_S
             publishing.go(started_s)
             due = [
-                _Due(series[number % N_PANELS], started_s + place / rate)
+                Due(series[number % N_PANELS], started_s + place / rate)
                 for place, number in enumerate(numbers)
             ]
-            latencies_s, answers_s = _watch(database, due)
-            foreign_share = watch.read_foreign_share()
+            latencies_s, answers_s = watch(database, due)
+            foreign_share = cpu.read_foreign_share()
             outcome = publishing.finish()
         finally:
             publishing.end()
@@ -93,13 +98,32 @@ def measure_row_latency(
     )
 
 
+def _begin_today(database: Connection, broker: MosquittoServer, numbers: range, rate: int) -> None:
+    """Publish one reading of each panel, and wait until all before today is rolled up.
+
+    A process that stores makes the buckets of a day that is over once, when the first readings
+    behind it come: that is no part of a minute of steady work.
+    """
+    publishing = start_publisher(broker.port, numbers.start, len(numbers), rate)
+    try:
+        publishing.go()
+        publishing.finish()
+    finally:
+        publishing.end()
+
+    def is_rolled_up() -> bool:
+        return database.execute(_WAITING).fetchone() == (0,)
+
+    wait_until(is_rolled_up, "all before today is rolled up", 300.0)
+
+
 def _read_series(database: Connection) -> Mapping[int, int]:
     """The series of each panel's power."""
     rows = database.execute(_SERIES, [_QUANTITY]).fetchall()
     return {int(str(device).rpartition("-")[2]): int(str(one)) for device, one in rows}
 
 
-def _watch(database: Connection, due: Sequence[_Due]) -> tuple[list[float], list[float]]:
+def watch(database: Connection, due: Sequence[Due]) -> tuple[list[float], list[float]]:
     """Latencies of all readings, and the instants of the answers [s]."""
     latencies_s: list[float] = []
     answers_s: list[float] = []
@@ -121,7 +145,7 @@ def _watch(database: Connection, due: Sequence[_Due]) -> tuple[list[float], list
     return latencies_s, answers_s
 
 
-def _ask(database: Connection, due: Sequence[_Due], places: Sequence[int]) -> set[int]:
+def _ask(database: Connection, due: Sequence[Due], places: Sequence[int]) -> set[int]:
     """Those of some readings that are there."""
     if not places:
         return set()

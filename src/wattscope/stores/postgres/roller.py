@@ -32,8 +32,9 @@ from wattscope.stores.postgres.states import (
 GROUP_ROWS: Final = 500_000
 """About so many rows are worked on at once."""
 _GROUP_SERIES: Final = 500
-KEEP_ROWS: Final = 50_000
-"""Likewise while rows come: writers of these series wait so long."""
+_KEEP_ROWS: Final = 50_000
+_KEEP_SERIES: Final = 100
+"""Likewise while rows come: writers of these series wait meanwhile."""
 
 
 class Roller:
@@ -57,7 +58,7 @@ class Roller:
         with self._connections.snapshot() as connection:
             waiting = list_waiting(connection)
         n_series = 0
-        for group in _group(waiting, GROUP_ROWS):
+        for group in _group(waiting, GROUP_ROWS, _GROUP_SERIES):
             with self._connections.transaction() as connection:
                 n_series += self._roll_up(connection, group, frozenset())
         return n_series
@@ -78,7 +79,7 @@ class Roller:
         self._n_rows = {one.series: one.n_rows for one in waiting}
         due = [one for one in waiting if one.has_whole or one.series not in growing]
         n_series = 0
-        for group in _group(due, KEEP_ROWS):
+        for group in _group(due, _KEEP_ROWS, _KEEP_SERIES):
             with self._connections.transaction() as connection:
                 n_series += self._roll_up(connection, group, growing)
         return n_series
@@ -105,13 +106,13 @@ class Roller:
         return len(known)
 
 
-def _group(waiting: Sequence[Waiting], most_rows: int) -> Iterator[list[Waiting]]:
+def _group(waiting: Sequence[Waiting], most_rows: int, most_series: int) -> Iterator[list[Waiting]]:
     """Series whose outdated rows are together about ``most_rows``, at least one."""
     group: list[Waiting] = []
     n_rows = 0.0
     for one in waiting:
         own = one.rows_a_day * max(one.newest_us - one.start_us, 0) / US_PER_DAY
-        if group and (n_rows + own > most_rows or len(group) >= _GROUP_SERIES):
+        if group and (n_rows + own > most_rows or len(group) >= most_series):
             yield group
             group, n_rows = [], 0.0
         group.append(one)
