@@ -307,6 +307,8 @@ def test_long_past_is_made_in_pieces(plain: Opener, monkeypatch: pytest.MonkeyPa
 
 
 def test_buckets_under_way_wait_until_they_are_over(opener: Opener) -> None:
+    store = opener.open()
+
     def rows(first: int, stop: int) -> list[tuple[int, int, float, int]]:
         return [(IMPORT, T0 + n * MIN, 10.0 * n, 0) for n in range(first, stop)]
 
@@ -318,7 +320,6 @@ def test_buckets_under_way_wait_until_they_are_over(opener: Opener) -> None:
         increase: list[float] = found.increase.tolist()
         return increase
 
-    store = opener.open()
     store.load(build_batch(rows(0, 40)))
     store.keep_up()
     assert kept() == [(15,), (15,)]
