@@ -25,6 +25,7 @@ from wattscope.pipeline.tally import Tally
 from wattscope.ports import LiveView, Table
 from wattscope.registry.access import Shelf
 from wattscope.registry.database import Database
+from wattscope.registry.database_port import RegistryDatabase
 from wattscope.registry.sql_quarantine import SqlQuarantine
 from wattscope.registry.sql_registry import SqlRegistry
 from wattscope.settings import CHUNK_INTERVALS, DeviceSettings, Settings, list_array_devices
@@ -43,6 +44,9 @@ def now_us() -> int:
 
 class Keeping(Protocol):
     """Where readings and names are, in a data folder or in a cluster."""
+
+    @property
+    def database(self) -> RegistryDatabase: ...
 
     @property
     def registry(self) -> SqlRegistry: ...

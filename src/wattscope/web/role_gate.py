@@ -152,6 +152,12 @@ class RoleCollector(Collector):
                 "From the receipt of the newest record until it was stored.",
                 value=state["store_delay_s"],
             )
+        if state["watch"] is not None:
+            yield GaugeMetricFamily(
+                "wattscope_on_duty",
+                "Whether it works (1), or waits to take over from another process (0).",
+                value=float(state["watch"]["is_on_duty"]),
+            )
         if state["aggregates"] is not None:
             yield from _count_sums(state["aggregates"])
 
