@@ -28,6 +28,7 @@ import structlog
 from fastapi import FastAPI
 
 from wattscope import __version__
+from wattscope.assembly.aggregates import AggregatesFeed, build_aggregates_feed
 from wattscope.assembly.cluster import (
     Cluster,
     SeriesLookup,
@@ -79,6 +80,7 @@ class Work:
     stages: list[Stage] = field(default_factory=list)
     feeds: list[Feed] = field(default_factory=list)
     follower: LogFollower | None = None
+    aggregates: AggregatesFeed | None = None
     carry: Carry | None = None
     watch: WatchRole | None = None
     pages: FastAPI | None = None
@@ -153,14 +155,16 @@ class RoleProcess:
     def describe(self) -> dict[str, Any]:
         """The state of the process."""
         tally = Tally() if self._cluster is None else self._cluster.tally
-        carry, follower, watch = self._work.carry, self._work.follower, self._work.watch
+        carry, watch, sums = self._work.carry, self._work.watch, self._work.aggregates
+        followers = [self._work.follower, None if sums is None else sums.follower]
         return {
             "version": __version__,
             "role": self.role,
             "name": self.name,
             "started_at": format_utc(self._started_at_us),
             "counters": describe_tally(tally),
-            "lag": {} if follower is None else follower.lag(),
+            "lag": {name: n for one in followers if one for name, n in one.lag().items()},
+            "aggregates": None if sums is None else sums.describe(),
             "store_delay_s": None if carry is None else carry.state.newest_delay_s,
             "watch": None if watch is None else watch.describe(),
         }
@@ -303,11 +307,15 @@ class RoleProcess:
             "flush",
             lambda: flush_regularly(
                 lambda: cluster.store.is_flush_due,
-                cluster.store.flush,
+                cluster.store.keep_up,
                 every_s=self._settings.storage.flush_minutes * 60,
             ),
         )
-        return Work([("carry", carry.run), flush], follower=follower, carry=carry)
+        stages: list[Stage] = [("carry", carry.run), flush]
+        aggregates = build_aggregates_feed(self._settings, cluster, self.name, stack)
+        if aggregates is not None:
+            stages.append(("live minutes", aggregates.feed.run))
+        return Work(stages, follower=follower, aggregates=aggregates, carry=carry)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -4,6 +4,7 @@
 
     write, load ─▶ lock the series ─▶ judge ─▶ COPY rows, note what is outdated ─▶ commit
     flush       ─▶ lock some series ─▶ kept buckets from their rows              ─▶ commit
+    keep_up     ─▶ likewise, without the buckets that rows still come into
     questions   ─▶ one moment: kept buckets, and rows where they are outdated
 
 It promises that what ``write`` and ``load`` returned for is durable and seen by the next question
@@ -222,6 +223,20 @@ class PostgresStore:
             self._n_unflushed, self._flushed_at_s = 0, self._monotonic()
             self._roller.roll_up_all()
         return self._next_offset
+
+    def keep_up(self) -> None:
+        """Make the buckets that are over, of whatever process; what rows still come into waits.
+
+        For a process that writes all the time: ``flush`` makes also the buckets under way, which
+        the next rows outdate again.
+
+        Raises:
+            TransientError: The server was lost; what was made stays, the rest is tried again.
+        """
+        self._refresh()
+        with self._flushing:
+            self._n_unflushed, self._flushed_at_s = 0, self._monotonic()
+            self._roller.keep_up()
 
     def reopen(self, series: int, from_us: int) -> None:
         """Have the buckets of a series computed anew from an instant on: its rule has changed."""
