@@ -90,3 +90,11 @@ def _describe(side: Side) -> list[object]:
         open_shelf(side.database).list_newest(9999),
         side.models.read_all(),
     ]
+
+
+def make_trigger(table: str, body: str) -> str:
+    """SQL that has something done before a row is written."""
+    return f"""
+        CREATE FUNCTION meet() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN {body} RETURN NEW; END $$;
+        CREATE TRIGGER met BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION meet()"""

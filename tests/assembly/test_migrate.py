@@ -2,81 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.assembly.installations import ask, assert_same, fresh_database, move, place
+from tests.assembly.installations import ask, assert_same, fresh_database, make_trigger, move, place
 from tests.faults.workload import SETTINGS, T0_US
-from tests.postgres_server import PASSWORD, PostgresServer, run_own_postgres
-from tests.registry.registries import HOME, METER
-from tests.registry.test_alert_book import ALERT, DELIVERY, INCIDENT, RULE
 from tests.registry.test_moving import ITEM
-from tests.servers import ServerMissingError
-from tests.stores.backup_cases import fill, loaded, opened, watch_nothing
+from tests.stores.backup_cases import loaded, opened
 from tests.stores.test_retention import ALL_GO, FAR
 from wattscope.assembly import moved_rows
-from wattscope.assembly.migrate import migrate
 from wattscope.assembly.moved_days import DayProof
-from wattscope.assembly.moving_sides import Place, open_target
+from wattscope.assembly.moving_sides import open_target
 from wattscope.core.counter_steps import CounterDecision, StepKind
-from wattscope.core.errors import SettingsError, StorageError, TransientError
+from wattscope.core.errors import StorageError
 from wattscope.core.reading import Batch, Quality, build_batch, empty_batch
 from wattscope.core.time_grid import US_PER_HOUR, US_PER_S
-from wattscope.registry.alert_book import AlertBook
-from wattscope.registry.incident_book import SqlIncidentBook
 from wattscope.stores.upkeep.row_match import RowMatch
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("no_fsync")]
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder as a killed process leaves it; never changed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda _: None)
-        data = fill(tmp_path_factory.mktemp("written"))
-        with opened(data) as storage:
-            book = AlertBook(storage.database)
-            book.put_rule(RULE)
-            book.write([(ALERT, [DELIVERY])])
-            SqlIncidentBook(storage.database).put_all([INCIDENT], 300)
-            step = CounterDecision(2, T0_US + US_PER_HOUR, StepKind.SWAP, 12.5, 5)
-            storage.registry.decisions.put(step)
-            storage.store.flush = lambda: storage.store.covered_offset  # type: ignore[method-assign]  # for the closing one
-        return data
-
-
-@pytest.fixture
-def data(written: Path, tmp_path: Path) -> Path:
-    """The folder, to be changed."""
-    return shutil.copytree(written, tmp_path / "data")
-
-
-@pytest.fixture
-def database(postgres: str) -> Iterator[str]:
-    """The URL of an empty database."""
-    with fresh_database(postgres) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def moved_once(written: Path, postgres: str) -> Iterator[str]:
-    """The URL of a database to which the folder was moved; never changed."""
-    with fresh_database(postgres) as url:
-        move(written, url)
-        yield url
-
-
-@pytest.fixture
-def moved(moved_once: str, postgres: str) -> Iterator[str]:
-    """The same, to be changed."""
-    with fresh_database(postgres, template=moved_once) as url:
-        yield url
 
 
 # ── there and back ───────────────────────────────────────────────────────────────────────────────
@@ -237,7 +182,10 @@ def test_row_that_was_lost_in_the_target_comes_back(data: Path, moved: str) -> N
 def test_row_that_the_target_does_not_keep_is_noticed(data: Path, database: str) -> None:
     with open_target(SETTINGS, place(database)):
         pass
-    ask(database, _trigger("wattscope.raw_rows", "IF NEW.series_id = 4 THEN RETURN NULL; END IF;"))
+    ask(
+        database,
+        make_trigger("wattscope.raw_rows", "IF NEW.series_id = 4 THEN RETURN NULL; END IF;"),
+    )
     words = r"rows of .* are not those of .*energy_import_wh of plug: the row of .* is missing"
     with pytest.raises(StorageError, match=words):
         move(data, database)
@@ -288,114 +236,9 @@ def test_rollups_that_are_not_the_same_are_named(
     assert move(data, moved).n_new == 0
 
 
-# ── refusals ─────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_target_with_series_of_others_is_refused_and_stays(data: Path, database: str) -> None:
-    with open_target(SETTINGS, place(database)) as side:
-        side.registry.put_site(replace(HOME, id="theirs"))
-        side.registry.put_device(replace(METER, site="theirs"), ["power_factor"])
-        side.store.load(build_batch([(1, T0_US, 1.0, 0)]))
-    with pytest.raises(StorageError, match="has series that the source does not have, such as 1"):
-        move(data, database)
-    assert ask(database, "SELECT count(*) FROM wattscope.raw_rows") == [(1,)]
-
-
-def test_target_with_rows_that_belong_to_nobody_is_refused(data: Path, moved: str) -> None:
-    ask(moved, "DROP SCHEMA wattscope_registry CASCADE")
-    with pytest.raises(StorageError, match="has rows, but its registry knows no series"):
-        move(data, moved)
-
-
-@pytest.mark.parametrize(
-    "newer",
-    [
-        "UPDATE wattscope.store_version SET version = 999",
-        "UPDATE wattscope_registry.version SET version = 999",
-    ],
-)
-def test_newer_target_is_refused(data: Path, moved: str, newer: str) -> None:
-    ask(moved, newer)
-    with pytest.raises(StorageError, match="version 999"):
-        move(data, moved)
-
-
-def test_empty_database_is_no_source_and_stays_empty(database: str, tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="no tables"):
-        move(database, tmp_path / "data")
-    assert not (tmp_path / "data").exists()
-    schemas = ask(database, "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'wattscope%'")
-    assert schemas == [(0,)]
-
-
-def test_target_without_room_says_what_to_do(data: Path, database: str) -> None:
-    with open_target(SETTINGS, place(database)):
-        pass
-    full = "RAISE EXCEPTION USING ERRCODE = '53100', MESSAGE = 'could not extend file';"
-    ask(database, _trigger("wattscope.raw_rows", full))
-    with pytest.raises(TransientError, match=r"could not extend file.*run it again to go on"):
-        move(data, database)
-    ask(database, "DROP TRIGGER met ON wattscope.raw_rows")
-    assert move(data, database).n_new > 400
-
-
-def test_folder_in_use_is_no_target(moved: str, data: Path) -> None:
-    with opened(data), pytest.raises(StorageError, match="in use by another wattscope"):
-        move(moved, data)
-
-
-def test_folder_without_data_is_no_source(database: str, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="there is no data in"):
-        move(tmp_path / "nothing", database)
-    assert not (tmp_path / "nothing").exists()
-
-
-def test_two_places_of_one_kind_are_refused(data: Path, moved: str, tmp_path: Path) -> None:
-    for source, target in ((data, tmp_path / "other"), (moved, moved)):
-        with pytest.raises(SettingsError, match="are of one kind"):
-            move(source, target)
-
-
-@pytest.fixture
-def own_server() -> Iterator[PostgresServer]:
-    try:
-        with run_own_postgres() as server:
-            yield server
-    except ServerMissingError as missing:
-        pytest.skip(str(missing))
-
-
-def test_password_is_wanted_and_never_told(
-    data: Path, own_server: PostgresServer, tmp_path: Path
-) -> None:
-    wrong = tmp_path / "wrong"
-    wrong.write_text("gu3ssed\n", encoding="utf-8")
-    url, right = own_server.url, own_server.password_file
-    in_url = url.replace("postgres@", "postgres:gu3ssed@")
-    for target in (Place(None, url, wrong), Place(None, in_url), Place(None, url)):
-        with pytest.raises(TransientError, match="password") as raised:
-            migrate(SETTINGS, Place(data), target, watch_nothing)
-        assert "gu3ssed" not in str(raised.value)
-    moved = migrate(SETTINGS, Place(data), Place(None, url, right), watch_nothing)
-    assert moved.is_final
-    assert PASSWORD not in str(moved)
-    own_server.stop()
-    with pytest.raises(TransientError, match="run it again to go on") as raised:
-        migrate(SETTINGS, Place(data), Place(None, url, right), watch_nothing)
-    assert PASSWORD not in str(raised.value)
-
-
 def _change_one(url: str, change: str) -> None:
     """Do something to the row in the middle of series 4."""
     sql = "SELECT measured_at FROM wattscope.raw_rows WHERE series_id = 4 AND quality = 0"
     rows = ask(url, f"{sql} ORDER BY 1")
     [at] = rows[len(rows) // 2]
     ask(url, f"{change} WHERE series_id = 4 AND measured_at = %s", [at])
-
-
-def _trigger(table: str, body: str) -> str:
-    """SQL that has something done before a row is written."""
-    return f"""
-        CREATE FUNCTION meet() RETURNS trigger LANGUAGE plpgsql AS
-            $$ BEGIN {body} RETURN NEW; END $$;
-        CREATE TRIGGER met BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION meet()"""
