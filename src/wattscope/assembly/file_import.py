@@ -21,7 +21,7 @@ from wattscope.compute.files.line_protocol import BadLine
 from wattscope.compute.files.nem12 import MarketMap, decode_records, parse_market_map
 from wattscope.compute.files.recognise import HEAD_BYTES, recognise_format
 from wattscope.compute.files.table_rows import BadFile, BadRow
-from wattscope.compute.files.telegram_file import FRAMERS, TelegramMap, decode_telegrams
+from wattscope.compute.files.telegram_file import FORM_OF_DECODER, TelegramMap, decode_telegrams
 from wattscope.compute.validate import find_future, grade_values
 from wattscope.core.errors import PermanentError, SettingsError
 from wattscope.core.findings import ReasonCode
@@ -83,7 +83,7 @@ def read_mapping(name: str, library: ProfileLibrary) -> Mapping:
         SettingsError: No such profile, or one for messages.
     """
     table: dict[str, Any] = library.read(name)
-    if table.get("decoder") in FRAMERS:
+    if table.get("decoder") in FORM_OF_DECODER:
         return TelegramMap(parse_profile(name, table))
     parse = _FORMATS.get(str(table.get("decoder")))
     if parse is not None:

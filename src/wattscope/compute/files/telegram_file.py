@@ -8,7 +8,7 @@ tells them, else by the expected interval of the profile.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final
@@ -17,7 +17,7 @@ from wattscope.compute.decode import DECODERS, sml
 from wattscope.compute.decode.profile import Profile
 from wattscope.compute.files.line_map import NumberedReading
 from wattscope.compute.files.table_rows import MAX_EXCERPT, BadFile, BadRow
-from wattscope.compute.telegrams.framers import P1_START, SML_START, Framer, frame_p1, frame_sml
+from wattscope.compute.telegrams.forms import TELEGRAM_FORMS
 from wattscope.core.findings import Ignored, ReasonCode, Rejection
 from wattscope.core.reading import Reading
 from wattscope.core.time_grid import US_PER_S
@@ -26,8 +26,8 @@ from wattscope.ports import RawMessage
 MAX_FILE_BYTES: Final = 256 << 20
 """A longer file is refused [bytes]; a P1 meter fills it in three days of every second."""
 
-FRAMERS: Final[dict[str, Callable[[], Framer]]] = {"dsmr_p1": frame_p1, "sml": frame_sml}
-"""Decoders of telegrams, with what cuts their streams."""
+FORM_OF_DECODER: Final = {form.decoder: form for form in TELEGRAM_FORMS.values()}
+"""Decoders of telegrams, with the form that each reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def decode_telegrams(
         written_at_us: When the file was last written [µs since 1970, UTC].
     """
     profile = telegram_map.profile
-    framer = FRAMERS[profile.decoder]()
+    framer = FORM_OF_DECODER[profile.decoder].make_framer()
     reader = _Reader(telegram_map, zone, written_at_us)
     n_bytes = 0
     for block in blocks:
@@ -96,7 +96,7 @@ class _Reader:
         """Whether anything looks like a telegram."""
         self._decode = DECODERS[profile.decoder]
         self._is_sml = profile.decoder == "sml"
-        self._start = SML_START if self._is_sml else P1_START
+        self._start = FORM_OF_DECODER[profile.decoder].start
         self._topic = profile.topics[0].replace("#", "file").replace("+", "file")
         self._route = profile.build_route(zone)
         self._written_at_us = written_at_us
