@@ -103,7 +103,7 @@ def find_sml_end(content: bytes) -> int | None:
         if len(word) < 4:
             return None
         if word[0] == SML_END:
-            return at + 8
+            return _find_end_at(content, at)
         if word == SML_ESCAPE and len(content) < at + 12:
             return None
         # A file that was cut within its own end: the next one begins right behind.
@@ -113,3 +113,14 @@ def find_sml_end(content: bytes) -> int | None:
         is_odd = word[0] == SML_ESCAPE[0] and word != SML_ESCAPE
         at = content.find(SML_ESCAPE, at + (1 if is_odd else 8))
     return None
+
+
+def _find_end_at(content: bytes, at: int) -> int | None:
+    """Where a file ends whose last escape is at ``at``, or where the next begins within its end."""
+    for start in range(at + 5, at + 8):
+        rest = content[start : start + len(SML_START)]
+        if rest == SML_START:
+            return start
+        if SML_START.startswith(rest):
+            return None
+    return at + 8

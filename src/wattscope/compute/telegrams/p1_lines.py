@@ -28,7 +28,7 @@ from wattscope.core.findings import Ignored, ReasonCode, Rejection
 CLOCK: Final = "0-0:1.0.0"
 """Code of the telegram's own instant; only telegrams with a checksum have it (DSMR 4 and newer)."""
 
-_END: Final = re.compile(rb"!([0-9A-Fa-f]{0,4})(\r\n|\n|)\Z")
+_END: Final = re.compile(rb"!([0-9A-F]{0,4})(\r\n|\n|)\Z")
 _LINE: Final = re.compile(
     r"(?P<code>(?:\d{1,3}-\d{1,3}:)?\d{1,3}\.\d{1,3}\.\d{1,3})(?P<period>\*\d{1,3})?"
     r"(?P<values>(?:\([^()]*\))+)",
