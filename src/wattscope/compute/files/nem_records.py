@@ -60,7 +60,7 @@ _OF_DIRECTION: Final[Mapping[str, str]] = {
 _SPELLED: Final[Mapping[str, str]] = {
     unit.lower(): unit for unit in ("Wh", "kWh", "MWh", "varh", "kvarh", "Mvarh", "V", "kV")
 }
-_NUMBER: Final = re.compile(r"[+-]?\d{1,15}(\.\d{0,10})?", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?(\d{1,15}(\.\d{0,10})?|\.\d{1,10})", re.ASCII)
 _FIRST_YEAR, _LAST_YEAR = 1990, 2100
 
 
