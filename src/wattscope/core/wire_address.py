@@ -17,7 +17,8 @@ from wattscope.core.errors import SettingsError
 
 _FORM: Final = "write tcp://host:port or serial:///dev/ttyUSB0?baud=115200"
 _TCP: Final = re.compile(
-    r"tcp://(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%\w+)?)\]|(?P<host>[^\s/:@?#\[\]]+)):(?P<port>\d{1,5})/?", re.ASCII
+    r"tcp://(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%\w+)?)\]|(?P<host>[^\s/:@?#\[\]]+)):(?P<port>\d{1,5})/?",
+    re.ASCII,
 )
 _SERIAL: Final = re.compile(r"(?:serial://)?(?P<path>/[^\s?#]+)(?:\?(?P<query>[^\s#]*))?")
 _MAX_PORT: Final = 65_535
