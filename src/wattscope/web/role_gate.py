@@ -140,7 +140,7 @@ class RoleCollector(Collector):
         yield aside
         lag = GaugeMetricFamily(
             "wattscope_log_lag_messages",
-            "Messages of the shared log that are not stored yet, by partition that is ours.",
+            "Messages of the shared log that are not done with yet, by partition that is ours.",
             labels=["partition"],
         )
         for partition, count in state["lag"].items():
@@ -152,3 +152,28 @@ class RoleCollector(Collector):
                 "From the receipt of the newest record until it was stored.",
                 value=state["store_delay_s"],
             )
+        if state["watch"] is not None:
+            yield GaugeMetricFamily(
+                "wattscope_on_duty",
+                "Whether it works (1), or waits to take over from another process (0).",
+                value=float(state["watch"]["is_on_duty"]),
+            )
+        if state["aggregates"] is not None:
+            yield from _count_sums(state["aggregates"])
+
+
+def _count_sums(told: dict[str, Any]) -> Iterator[Metric]:
+    """What became of the sums that a stream processor made."""
+    yield CounterMetricFamily(
+        "wattscope_live_minutes_taken",
+        "Sums of minutes that were handed to the live view.",
+        value=told["taken"],
+    )
+    refused = CounterMetricFamily(
+        "wattscope_live_minutes_refused",
+        "Messages with sums that were left out, by reason.",
+        labels=["code"],
+    )
+    for code, count in told["refused"].items():
+        refused.add_metric([code], count)
+    yield refused
