@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.cli.invocation import ask, invoke
-from tests.compute.telegrams.spoken import entry, say_p1, say_sml, value_list
+from tests.compute.telegrams.spoken import Field, entry, say_p1, say_sml, value_list
 from tests.compute.telegrams.test_p1 import read_stream
 from tests.imports.checks import read_check, read_number
 
@@ -198,7 +198,7 @@ def test_frames_with_a_wrong_checksum_are_counted(shared_data: Path, tmp_path: P
 
 
 def frame(seconds: int | None, wh: int) -> bytes:
-    clock = None if seconds is None else [1, seconds]
+    clock: Field = None if seconds is None else [1, seconds]
     return say_sml(value_list(entry("1.8.0", wh, scaler=0), seconds=clock))
 
 

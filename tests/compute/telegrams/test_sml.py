@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.compute.decode.routes import decode
 from tests.compute.telegrams.spoken import (
     SERVER_NAME,
+    SML_START,
     WH,
     Field,
     W,
@@ -95,7 +96,7 @@ def test_any_other_byte_in_a_real_file_is_refused(shared_data: Path, at: int, by
     [good] = read_stream(whole)
     changed = whole[:at] + bytes([byte]) + whole[at + 1 :]
     assert read_stream(changed) in ([good], [])
-    start = whole.index(sml_values.SML_START)
+    start = whole.index(SML_START)
     if start <= at < whole.index(b"\x1b\x1b\x1b\x1b\x1a", start) + 8:
         assert bool(read_stream(changed)) is (changed == whole)
 
