@@ -27,6 +27,8 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
     "source": {
         "mqtt": Plugin("wattscope.sources.mqtt:MqttSource"),
         "modbus": Plugin("wattscope.sources.modbus:ModbusSource"),
+        "p1": Plugin("wattscope.sources.telegram:TelegramSource"),
+        "sml": Plugin("wattscope.sources.telegram:TelegramSource"),
     },
     "log": {
         "segments": Plugin("wattscope.logs.segment_log:SegmentLog"),

@@ -218,6 +218,24 @@ def test_16_address_of_the_own_broker_is_the_same_written_out() -> None:
     assert "would throw each other out" in fault
 
 
+LINE = "[[sources]]\nname = '{}'\ntype = '{}'\n{}\n"
+
+
+def test_meters_that_talk_need_an_address_and_no_profile() -> None:
+    assert parse_settings(LINE.format("hall", "p1", "url = 'tcp://10.0.0.5:2001'"))
+    assert parse_settings(LINE.format("cellar", "sml", "url = '/dev/ttyUSB0?baud=9600'"))
+    [fault] = faults_of(LINE.format("hall", "p1", ""))
+    assert fault.startswith("sources.hall.url: '' is no address; write tcp://host:port")
+    [fault] = faults_of(LINE.format("hall", "p1", "url = '/dev/ttyUSB0?parity=X'"))
+    assert fault == "sources.hall.url: parity: 'X' is not N, E or O"
+
+
+def test_two_sources_on_one_line_are_refused() -> None:
+    line = "url = 'tcp://10.0.0.5:2001'"
+    [fault] = faults_of(LINE.format("a", "p1", line) + LINE.format("b", "sml", line))
+    assert fault == "sources: two would read the same line; remove one"
+
+
 @pytest.mark.parametrize(
     ("text", "key"),
     [

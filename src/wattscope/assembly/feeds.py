@@ -23,6 +23,7 @@ from wattscope.compute.decode.profile import Profile, parse_profile
 from wattscope.compute.decode.route import bind_route
 from wattscope.compute.fleet_routing import FleetRouter
 from wattscope.compute.routing import Router, TopicRoute, TopicRouter
+from wattscope.compute.telegrams.forms import TELEGRAM_FORMS
 from wattscope.core.errors import SettingsError
 from wattscope.core.fleet import Fleet
 from wattscope.core.time_grid import load_zone
@@ -37,6 +38,7 @@ from wattscope.settings import Settings, SourceSettings
 from wattscope.sources.link_state import LinkState
 from wattscope.sources.modbus import ModbusOptions, ModbusSource
 from wattscope.sources.mqtt import MqttOptions
+from wattscope.sources.telegram import TelegramOptions
 
 _log = structlog.get_logger()
 
@@ -45,7 +47,7 @@ class FeedSource(Source, Protocol):
     """A source that tells how it stands."""
 
     kind: str
-    """``mqtt`` or ``modbus``."""
+    """``mqtt``, ``modbus``, ``p1`` or ``sml``."""
 
     @property
     def address(self) -> str:
@@ -92,6 +94,8 @@ def build_feed(
     """
     if meters is not None and source.type == "modbus":
         return _build_modbus(settings, source, way, read_fleet or FleetReader(meters).read)
+    if source.type in TELEGRAM_FORMS:
+        return _build_telegrams(settings, source, way, library)
     return _build_mqtt(settings, source, way, library)
 
 
@@ -106,9 +110,16 @@ def build_intake(
         router.follow(FleetReader(fleet_source).read())
         fleet_source.book.close()
     else:
-        router = build_router(load_profiles(source.profiles, library), settings.site.time_zone)
+        profiles = load_profiles(list_profiles(source), library)
+        router = build_router(profiles, settings.site.time_zone)
     intake, _ = _make_intake(settings, source, way, router)
     return intake, router
+
+
+def list_profiles(source: SourceSettings) -> tuple[str, ...]:
+    """The profiles of a source: those that it names, else the one of its telegrams."""
+    form = TELEGRAM_FORMS.get(source.type)
+    return source.profiles or ((form.profile,) if form is not None else ())
 
 
 def load_profiles(names: Sequence[str], library: ProfileLibrary) -> list[Profile]:
@@ -176,6 +187,17 @@ def _build_mqtt(
     options = build_mqtt_options(settings, source, router.filters)
     mqtt = load_plugin("source", "mqtt")(source.name, options, now_us, random.random)
     return Feed(mqtt, _make_ingest(settings, intake, way), router)
+
+
+def _build_telegrams(
+    settings: Settings, source: SourceSettings, way: WayIn, library: ProfileLibrary
+) -> Feed:
+    profiles = load_profiles(list_profiles(source), library)
+    router = build_router(profiles, settings.site.time_zone)
+    intake, _ = _make_intake(settings, source, way, router)
+    options = TelegramOptions(source.type, source.url or "")
+    heard = load_plugin("source", source.type)(source.name, options, now_us, random.random)
+    return Feed(heard, _make_ingest(settings, intake, way), router)
 
 
 def _build_modbus(

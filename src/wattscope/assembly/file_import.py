@@ -5,36 +5,49 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from wattscope.assembly.storage import Storage, now_us
+from wattscope.compute.decode.profile import parse_profile
 from wattscope.compute.files.column_map import ColumnMap, parse_column_map
 from wattscope.compute.files.csv_table import RowGroup, decode_rows, has_columns
 from wattscope.compute.files.green_button import FeedMap, decode_feed, parse_feed_map
-from wattscope.compute.files.line_map import LineMap, decode_lines, parse_line_map
+from wattscope.compute.files.line_map import LineMap, NumberedReading, decode_lines, parse_line_map
 from wattscope.compute.files.line_protocol import BadLine
+from wattscope.compute.files.nem12 import MarketMap, decode_records, parse_market_map
+from wattscope.compute.files.recognise import HEAD_BYTES, recognise_format
 from wattscope.compute.files.table_rows import BadFile, BadRow
+from wattscope.compute.files.telegram_file import FORM_OF_DECODER, TelegramMap, decode_telegrams
 from wattscope.compute.validate import find_future, grade_values
 from wattscope.core.errors import PermanentError, SettingsError
 from wattscope.core.findings import ReasonCode
-from wattscope.core.quantities import QUANTITIES
+from wattscope.core.quantities import Quantity, find_quantity
 from wattscope.core.reading import Batch, Quality, concat_batches
+from wattscope.core.time_grid import load_zone
 from wattscope.core.topology import Device, DeviceKind
 from wattscope.ports import Quarantined
 from wattscope.registry.profile_library import ProfileLibrary
 from wattscope.sources.files import FileBody, open_bodies
 
-Mapping = ColumnMap | LineMap | FeedMap
+Mapping = ColumnMap | LineMap | FeedMap | MarketMap | TelegramMap
 _LINES_A_RECORD = 5000
 # Formats of files: the decoder that a profile names, and what reads the profile.
 _FORMATS: dict[str, Callable[..., Mapping]] = {
     "csv_table": parse_column_map,
     "line_protocol": parse_line_map,
     "green_button": parse_feed_map,
+    "nem12": parse_market_map,
+}
+# Formats that say by their first bytes what they are, with the profile that reads them.
+_PROFILE_OF_FORMAT = {
+    "dsmr_p1": "dsmr-p1",
+    "green_button": "green-button",
+    "nem12": "nem12",
+    "sml": "sml",
 }
 
 
@@ -57,6 +70,8 @@ class ImportSummary:
     stored: int = 0
     duplicate: int = 0
     bad_rows: int = 0
+    quality_records: int = 0
+    """Records that tell the quality of values, and were heeded."""
     by_code: Counter[str] = field(default_factory=Counter)
     """Rows and values that were set aside."""
 
@@ -68,6 +83,8 @@ def read_mapping(name: str, library: ProfileLibrary) -> Mapping:
         SettingsError: No such profile, or one for messages.
     """
     table: dict[str, Any] = library.read(name)
+    if table.get("decoder") in FORM_OF_DECODER:
+        return TelegramMap(parse_profile(name, table))
     parse = _FORMATS.get(str(table.get("decoder")))
     if parse is not None:
         return parse(table, where=f"profile {name}")
@@ -77,7 +94,9 @@ def read_mapping(name: str, library: ProfileLibrary) -> Mapping:
 
 
 def find_profile(path: Path, library: ProfileLibrary) -> str | None:
-    """The profile whose columns a table has, all of them: the one with most of them.
+    """The profile of a format that tells itself, or whose columns a table has.
+
+    Of profiles of tables, it is the one with most columns, all of which the table has.
 
     Args:
         path: The file, perhaps packed.
@@ -92,6 +111,9 @@ def find_profile(path: Path, library: ProfileLibrary) -> str | None:
     with contextlib.closing(open_bodies(path, lambda _: None)) as bodies:
         body = next(bodies, None)
         first = b"" if body is None else next(body.blocks, b"")
+    known = recognise_format(first[:HEAD_BYTES])
+    if known is not None:
+        return _PROFILE_OF_FORMAT[known]
     line = first.partition(b"\n")[0].rstrip(b"\r").decode(errors="replace")
     fits = sorted(
         (len(column_map.file_columns), name)
@@ -148,8 +170,13 @@ class FileImport:
                 self._take_groups(body, rows, head_lines=mapping.skip_lines + 1)
             elif isinstance(mapping, FeedMap):
                 self._take_groups(body, decode_feed(body.blocks, mapping))
+            elif isinstance(mapping, MarketMap):
+                self._take_groups(body, decode_records(body.blocks, mapping))
+            elif isinstance(mapping, TelegramMap):
+                zone, end_us = load_zone(self._time_zone), min(body.written_at_us, now_us())
+                self._take_readings(body, decode_telegrams(body.blocks, mapping, zone, end_us))
             else:
-                self._take_lines(body, mapping)
+                self._take_readings(body, decode_lines(body.blocks, mapping))
 
     def _register(self, mapping: ColumnMap) -> None:
         site = mapping.describe_site()
@@ -173,6 +200,7 @@ class FileImport:
                 aside.append(self._set_aside(body.name, item))
                 continue
             self.summary.rows += len(item)
+            self.summary.quality_records += item.n_quality_records
             self._commit(concat_batches(self._batches_of(item)), aside)
             aside = []
         if aside:
@@ -182,7 +210,7 @@ class FileImport:
         for column in group.columns:
             self._ensure_device(column.device)
             series = self._storage.registry.ensure_series(column.device, column.quantity)
-            quantity = QUANTITIES[column.quantity]
+            quantity = _find(column.quantity)
             low, high = (np.full(len(group), one) for one in (quantity.low, quantity.high))
             grade = grade_values(column.value, low, high)
             yield Batch(
@@ -197,13 +225,19 @@ class FileImport:
             device = Device(key, self._site, key, DeviceKind.METER)
             if isinstance(self._mapping, ColumnMap):
                 device = self._mapping.describe_device(key, self._site)
+            elif isinstance(self._mapping, TelegramMap):
+                device = replace(device, kind=self._mapping.profile.kind)
             self._storage.registry.put_device(device)
 
-    def _take_lines(self, body: FileBody, mapping: LineMap) -> None:
+    def _take_readings(
+        self, body: FileBody, items: Iterable[NumberedReading | BadLine | BadRow | BadFile]
+    ) -> None:
         aside: list[Quarantined] = []
         rows: list[_PointRow] = []
-        for item in decode_lines(body.blocks, mapping):
-            if isinstance(item, BadLine):
+        for item in items:
+            if isinstance(item, BadFile):
+                raise ImportFailedError(f"{body.name}, line {item.line_number}: {item.detail}")
+            if isinstance(item, BadLine | BadRow):
                 aside.append(self._set_aside(body.name, item))
                 continue
             reading = item.reading
@@ -213,7 +247,7 @@ class FileImport:
             series = self._storage.registry.ensure_all_series(reading.device, names)
             t = now_us() if reading.measured_at_us is None else reading.measured_at_us
             rows += [
-                _PointRow(one, t, value, QUANTITIES[name].low, QUANTITIES[name].high)
+                _PointRow(one, t, value, _find(name).low, _find(name).high)
                 for one, name, value in zip(series, names, reading.values, strict=True)
             ]
             if len(rows) >= _LINES_A_RECORD:
@@ -255,6 +289,14 @@ class FileImport:
         return Quarantined(
             "import", f"{name}:{line}"[:512], payload[:65_536], now_us(), bad.code.value, bad.detail
         )
+
+
+def _find(name: str) -> Quantity:
+    """The quantity of a name that a decoder gave."""
+    found = find_quantity(name)
+    if found is None:
+        raise LookupError(f"no quantity {name!r}")
+    return found
 
 
 def _is_of_head(bad: BadRow, head_lines: int) -> bool:

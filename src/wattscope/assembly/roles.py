@@ -47,6 +47,7 @@ from wattscope.assembly.meter_fleet import (
 from wattscope.assembly.poll_share import SharedFleet
 from wattscope.assembly.storage import WayIn, now_us
 from wattscope.assembly.watch_roles import WatchRole
+from wattscope.compute.telegrams.forms import TELEGRAM_FORMS
 from wattscope.core.errors import TransientError
 from wattscope.core.time_grid import format_utc
 from wattscope.pipeline.carry import Carry
@@ -237,8 +238,10 @@ class RoleProcess:
         return await self._build_sources(cluster, stack)
 
     async def _build_sources(self, cluster: Cluster, stack: AsyncExitStack) -> Work:
-        kind = "modbus" if self.role == "poll" else "mqtt"
-        wanted = [one for one in self._settings.sources if one.type == kind]
+        is_polling = self.role == "poll"
+        # A line is heard by one process, as a gateway is polled by one.
+        kinds = {"modbus", *TELEGRAM_FORMS} if is_polling else {"mqtt"}
+        wanted = [one for one in self._settings.sources if one.type in kinds]
         lookup = SeriesLookup(cluster.registry)
         options = build_kafka_options(self._settings, f"wattscope-{self.role}-{self.name}")
         log = load_plugin("log", "kafka")(options, lookup.name, now_us)
@@ -254,7 +257,7 @@ class RoleProcess:
         stages: list[Stage] = []
         meters: FleetSource | None = None
         shared: SharedFleet | None = None
-        if kind == "modbus" and find_modbus_source(self._settings) is not None:
+        if is_polling and find_modbus_source(self._settings) is not None:
             meters = build_fleet_source(self._settings, self._data, self._library)
             stack.callback(meters.book.close)
             shared = self._share_gateways(cluster, FleetReader(meters))

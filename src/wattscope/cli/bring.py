@@ -45,8 +45,8 @@ def import_files(
     profile: Annotated[
         str | None,
         typer.Option(
-            help="What the columns mean: a file in profiles/; left out, the header tells, "
-            "else generic-csv."
+            help="What the file is: a file in profiles/; left out, its first bytes or its header "
+            "tell, else generic-csv."
         ),
     ] = None,
     map_: Annotated[
@@ -99,7 +99,7 @@ def _choose_mappings(
     for path in paths:
         name = profile or find_profile(path, library) or _ANY_TABLE
         if profile is None and name != _ANY_TABLE:
-            typer.echo(f"{path.name}: read by profile {name}, whose columns it has")
+            typer.echo(f"{path.name}: read by profile {name}, whose form it has")
         mappings.append(read_mapping(name, library))
     return mappings
 
@@ -115,6 +115,8 @@ def _print_summary(summary: ImportSummary) -> None:
             f"  {summary.implausible} values are out of range or stand for no value: stored as "
             "implausible, left out of sums (quality in the table readings)"
         )
+    if summary.quality_records:
+        typer.echo(f"  {summary.quality_records} records of the quality of values were heeded")
     for code, count in sorted(summary.by_code.items()):
         typer.echo(f"  {code}: {count} (the table quarantine of wattscope sql holds them)")
 

@@ -28,6 +28,7 @@ class ReasonCode(Enum):
     MISSING_FIELD = "missing_field"
     SYNTAX = "syntax"
     ENCODING = "encoding"
+    CHECKSUM = "checksum"
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,13 @@ def _build_catalogue() -> dict[str, Quantity]:
         Quantity("energy_export_t4_wh", "Wh", _COUNTER, 0.0, _MAX_WH, "Energy exported, tariff 4"),
         Quantity("energy_import_delta_wh", "Wh", _DELTA, 0.0, _MAX_WH, "Energy per interval"),
         Quantity("energy_export_delta_wh", "Wh", _DELTA, 0.0, _MAX_WH, "Export per interval"),
+        *(
+            Quantity(f"reactive_energy_{way}_delta_varh", "varh", _DELTA, 0.0, _MAX_WH, title)
+            for way, title in (
+                ("import", "Reactive energy per interval"),
+                ("export", "Reactive export per interval"),
+            )
+        ),
         # 0 V is what a dead phase reads; 1 MV covers transmission.
         *_phased("voltage", "v", "V", _GAUGE, 0.0, _MEGA, "Voltage"),
         *_phased("current", "a", "A", _GAUGE, -1e5, 1e5, "Current"),

@@ -10,10 +10,12 @@ from urllib.parse import urlsplit
 
 from wattscope.compute.poll_schedule import parse_schedule
 from wattscope.compute.prometheus_renames import list_rename_faults
+from wattscope.compute.telegrams.forms import TELEGRAM_FORMS
 from wattscope.core.errors import QueryError, SettingsError
 from wattscope.core.quantities import QUANTITIES
 from wattscope.core.time_grid import load_zone
 from wattscope.core.topology import DeviceKind, Sampling, is_safe_name
+from wattscope.core.wire_address import parse_wire_address
 from wattscope.settings.arrays import (
     find_array_faults,
     find_place_faults,
@@ -30,6 +32,7 @@ from wattscope.settings.tables import (
     HeatPumpSettings,
     Settings,
     SiteSettings,
+    SourceSettings,
     list_renames,
 )
 
@@ -84,25 +87,7 @@ def _password_in(url: str | None) -> str | None:
 
 
 def _find_source_faults(settings: Settings) -> list[str]:
-    faults = []
-    for source in settings.sources:
-        at = f"sources.{source.name}"
-        if source.type not in SOURCE_TYPES:
-            valid = " or ".join(SOURCE_TYPES)
-            faults.append(f"{at}.type: {source.type!r} is unknown; valid is {valid}")
-        if source.type == "modbus":
-            faults += _find_poll_faults(f"{at}.poll", source.poll)
-            continue
-        if not source.profiles:
-            faults.append(f"{at}.profiles: name at least one, such as shelly-gen2")
-        if source.qos not in {0, 1}:
-            faults.append(f"{at}.qos: {source.qos} is not 0 or 1")
-        if source.password in _SAMPLE_PASSWORDS:
-            faults.append(f"{at}.password: a sample password is refused; choose your own")
-        if source.password and source.password_file:
-            faults.append(f"{at}: password and password_file exclude each other")
-        if _password_in(source.url) in _SAMPLE_PASSWORDS:
-            faults.append(f"{at}.url: a sample password is refused; choose your own")
+    faults = [fault for one in settings.sources for fault in _find_faults_of(one)]
     own = f"mqtt://{settings.broker.host}:{settings.broker.port}"
     names = [
         (source.url or own, source.client_id)
@@ -111,7 +96,42 @@ def _find_source_faults(settings: Settings) -> list[str]:
     ]
     if len(set(names)) < len(names):
         faults.append("sources: two with one client_id at one broker would throw each other out")
+    lines = [source.url for source in settings.sources if source.type in TELEGRAM_FORMS]
+    if len(set(lines)) < len(lines):
+        faults.append("sources: two would read the same line; remove one")
     return faults
+
+
+def _find_faults_of(source: SourceSettings) -> list[str]:
+    """Faults of one source, by what it is."""
+    at = f"sources.{source.name}"
+    if source.type == "modbus":
+        return _find_poll_faults(f"{at}.poll", source.poll)
+    if source.type in TELEGRAM_FORMS:
+        return _find_line_faults(f"{at}.url", source)
+    faults = []
+    if source.type not in SOURCE_TYPES:
+        valid = " or ".join(SOURCE_TYPES)
+        faults.append(f"{at}.type: {source.type!r} is unknown; valid is {valid}")
+    if not source.profiles:
+        faults.append(f"{at}.profiles: name at least one, such as shelly-gen2")
+    if source.qos not in {0, 1}:
+        faults.append(f"{at}.qos: {source.qos} is not 0 or 1")
+    if source.password in _SAMPLE_PASSWORDS:
+        faults.append(f"{at}.password: a sample password is refused; choose your own")
+    if source.password and source.password_file:
+        faults.append(f"{at}: password and password_file exclude each other")
+    if _password_in(source.url) in _SAMPLE_PASSWORDS:
+        faults.append(f"{at}.url: a sample password is refused; choose your own")
+    return faults
+
+
+def _find_line_faults(at: str, source: SourceSettings) -> list[str]:
+    try:
+        parse_wire_address(source.url or "", TELEGRAM_FORMS[source.type].usual_line)
+    except SettingsError as fault:
+        return [f"{at}: {one}" for one in fault.faults]
+    return []
 
 
 def _find_poll_faults(at: str, text: str) -> list[str]:

@@ -12,7 +12,7 @@ from wattscope.settings.keeping import LiveSettings, LogSettings, StorageSetting
 MAX_INTERVAL_S = 366 * 24 * 3600
 MAX_DAYS = 36_525
 """A hundred years [d]."""
-SOURCE_TYPES = ("mqtt", "modbus")
+SOURCE_TYPES = ("mqtt", "modbus", "p1", "sml")
 NOTIFY_TYPES = ("webhook", "email", "mqtt", "apprise")
 PHASE_COLOURS = ("seed", "iec", "grey")
 
@@ -62,9 +62,10 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = "mqtt"
     """Name on the health page and in quarantine."""
     type: str = "mqtt"
-    """Kind of source: mqtt or modbus."""
+    """Kind of source: mqtt, modbus, p1 or sml."""
     url: str | None = None
-    """mqtt://host:1883 or mqtts://host:8883; left out, the broker of [broker]."""
+    """mqtt://host:1883 or mqtts://host:8883; left out, the broker of [broker]. p1 and sml:
+    tcp://host:port, or serial:///dev/ttyUSB0?baud=115200."""
     profiles: tuple[str, ...] = ()
     """Which devices' messages to expect; names of files in profiles/ without ending."""
     client_id: str = "wattscope"

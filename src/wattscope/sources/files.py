@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import zipfile
 import zlib
 from collections.abc import Callable, Generator, Iterator
@@ -30,6 +31,8 @@ class FileBody:
 
     name: str
     blocks: Iterator[bytes]
+    written_at_us: int
+    """When the file, or the archive that it is in, was last written [µs since 1970, UTC]."""
 
 
 def open_bodies(path: Path, on_read: Callable[[int], None]) -> Generator[FileBody, None, None]:
@@ -46,19 +49,21 @@ def open_bodies(path: Path, on_read: Callable[[int], None]) -> Generator[FileBod
         with path.open("rb") as raw:
             head = raw.read(4)
             raw.seek(0)
+            written_at_us = os.fstat(raw.fileno()).st_mtime_ns // 1000
             if head[:4] == b"PK\x03\x04":
-                yield from _zip_bodies(path, raw, on_read)
+                yield from _zip_bodies(path, raw, on_read, written_at_us)
             elif head[:2] == b"\x1f\x8b":
                 with gzip.GzipFile(fileobj=raw) as unpacked:
-                    yield FileBody(path.name, _blocks(path, unpacked, raw, on_read))  # type: ignore[arg-type]  # GzipFile is an IO[bytes] in all but name
+                    blocks = _blocks(path, unpacked, raw, on_read)  # type: ignore[arg-type]  # GzipFile is an IO[bytes] in all but name
+                    yield FileBody(path.name, blocks, written_at_us)
             else:
-                yield FileBody(path.name, _blocks(path, raw, raw, on_read))
+                yield FileBody(path.name, _blocks(path, raw, raw, on_read), written_at_us)
     except OSError as fault:
         raise UnreadableFileError(f"{path}: cannot be read ({fault})") from fault
 
 
 def _zip_bodies(
-    path: Path, raw: io.BufferedReader, on_read: Callable[[int], None]
+    path: Path, raw: io.BufferedReader, on_read: Callable[[int], None], written_at_us: int
 ) -> Iterator[FileBody]:
     try:
         with zipfile.ZipFile(raw) as archive:
@@ -69,7 +74,8 @@ def _zip_bodies(
                     raise UnreadableFileError(f"{path}: {member.filename} unpacks too large")
                 with archive.open(member) as unpacked:
                     name = f"{path.name}/{member.filename}"
-                    yield FileBody(name, _blocks(path, unpacked, raw, on_read))
+                    blocks = _blocks(path, unpacked, raw, on_read)
+                    yield FileBody(name, blocks, written_at_us)
     except zipfile.BadZipFile as fault:
         raise UnreadableFileError(f"{path}: is a damaged zip ({fault})") from fault
 

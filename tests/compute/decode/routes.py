@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from datetime import UTC, tzinfo
+from functools import lru_cache
 from pathlib import Path
 
 import wattscope
@@ -26,9 +27,14 @@ def list_profiles() -> list[Path]:
     return [path for path in paths if "topics" in tomllib.loads(path.read_text(encoding="utf-8"))]
 
 
+@lru_cache(maxsize=64)
+def _load_shipped(name: str) -> Profile:
+    return load_profile(PROFILES / f"{name}.toml")
+
+
 def decode(name: str, topic: str, payload: bytes, zone: tzinfo = UTC) -> Decoded:
     """What the shipped profile of that name makes of a message."""
-    return decode_with(load_profile(PROFILES / f"{name}.toml"), topic, payload, zone)
+    return decode_with(_load_shipped(name), topic, payload, zone)
 
 
 def decode_with(profile: Profile, topic: str, payload: bytes, zone: tzinfo = UTC) -> Decoded:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from wattscope.compute.decode import (
+    dsmr_p1,
     esphome,
     grid_meter_json,
     itron,
@@ -17,6 +18,7 @@ from wattscope.compute.decode import (
     panel_json,
     shelly_gen1,
     shelly_gen2,
+    sml,
     tasmota,
     victron,
     zigbee2mqtt,
@@ -34,5 +36,7 @@ DECODERS: Final[dict[str, Decoder]] = {
     "esphome": esphome.decode,
     "json_map": json_map.decode,
     "victron": victron.decode,
+    "dsmr_p1": dsmr_p1.decode,
+    "sml": sml.decode,
 }
 """Name in a profile to decode function."""

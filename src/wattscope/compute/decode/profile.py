@@ -48,8 +48,8 @@ _OPTIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "grid_meter_json": {"energy_stamp": ("start", "end")},
     "shelly_gen1": {"channels": ("auto", "phases", "devices")},
 }
-_OWN_DEVICE: Final = frozenset({"zigbee2mqtt", "victron"})
-"""Formats whose topics name the device by more than one level."""
+_OWN_DEVICE: Final = frozenset({"zigbee2mqtt", "victron", "dsmr_p1", "sml"})
+"""Formats whose topics name the device by more than one level, or whose messages name it."""
 
 
 @dataclass(frozen=True, slots=True)

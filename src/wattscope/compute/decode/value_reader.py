@@ -17,7 +17,7 @@ _NEED_VALUES: Final = frozenset(
     {"itron", "grid_meter_json", "zigbee2mqtt", "esphome", "json_map", "victron"}
 )
 _BY_PATH: Final = frozenset({"json_map", "zigbee2mqtt", "tasmota"})
-_WITHOUT_VALUES: Final = frozenset({"panel_json", "shelly_gen1", "shelly_gen2"})
+_WITHOUT_VALUES: Final = frozenset({"panel_json", "shelly_gen1", "shelly_gen2", "dsmr_p1", "sml"})
 _PLACEHOLDER: Final = re.compile(r"\{([a-z_]+)\}")
 
 

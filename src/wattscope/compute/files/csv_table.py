@@ -58,6 +58,8 @@ class RowGroup:
     measured_at_us: Int64Column
     """[µs since 1970, UTC]"""
     columns: tuple[ValueColumn, ...]
+    n_quality_records: int = 0
+    """Records of the file that tell the quality of some of these rows."""
 
     def __len__(self) -> int:
         """Number of rows."""
