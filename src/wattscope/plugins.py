@@ -27,6 +27,7 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
     "source": {
         "mqtt": Plugin("wattscope.sources.mqtt:MqttSource"),
         "modbus": Plugin("wattscope.sources.modbus:ModbusSource"),
+        "influx": Plugin("wattscope.sources.line_writes:LineWrites"),
     },
     "log": {
         "segments": Plugin("wattscope.logs.segment_log:SegmentLog"),

@@ -15,7 +15,8 @@ from wattscope.assembly.storage import Storage, now_us
 from wattscope.compute.files.column_map import ColumnMap, parse_column_map
 from wattscope.compute.files.csv_table import RowGroup, decode_rows, has_columns
 from wattscope.compute.files.green_button import FeedMap, decode_feed, parse_feed_map
-from wattscope.compute.files.line_map import LineMap, decode_lines, parse_line_map
+from wattscope.compute.files.line_file import decode_lines
+from wattscope.compute.files.line_map import LineMap, parse_line_map
 from wattscope.compute.files.line_protocol import BadLine
 from wattscope.compute.files.table_rows import BadFile, BadRow
 from wattscope.compute.validate import find_future, grade_values

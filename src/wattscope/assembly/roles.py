@@ -36,6 +36,7 @@ from wattscope.assembly.cluster import (
 )
 from wattscope.assembly.cluster_pages import build_cluster_services
 from wattscope.assembly.feeds import Feed, build_feed
+from wattscope.assembly.line_desk import build_line_desk
 from wattscope.assembly.meter_fleet import (
     FleetReader,
     FleetSource,
@@ -55,7 +56,7 @@ from wattscope.ports import LogFollower
 from wattscope.registry.poll_leases import LeaseOptions, PollLeases
 from wattscope.registry.profile_library import ProfileLibrary
 from wattscope.settings import Settings, SourceSettings
-from wattscope.web.app import create_app
+from wattscope.web.app import create_app, create_write_app
 
 _log = structlog.get_logger()
 RETRY_S = 2.0
@@ -203,8 +204,8 @@ class RoleProcess:
         return await self._build_sources(cluster, stack)
 
     async def _build_sources(self, cluster: Cluster, stack: AsyncExitStack) -> Work:
-        kind = "modbus" if self.role == "poll" else "mqtt"
-        wanted = [one for one in self._settings.sources if one.type == kind]
+        kinds = ("modbus",) if self.role == "poll" else ("mqtt", "influx")
+        wanted = [one for one in self._settings.sources if one.type in kinds]
         lookup = SeriesLookup(cluster.registry)
         options = build_kafka_options(self._settings, f"wattscope-{self.role}-{self.name}")
         log = load_plugin("log", "kafka")(options, lookup.name, now_us)
@@ -220,7 +221,7 @@ class RoleProcess:
         stages: list[Stage] = []
         meters: FleetSource | None = None
         shared: SharedFleet | None = None
-        if kind == "modbus" and find_modbus_source(self._settings) is not None:
+        if self.role == "poll" and find_modbus_source(self._settings) is not None:
             meters = build_fleet_source(self._settings, self._data, self._library)
             stack.callback(meters.book.close)
             shared = self._share_gateways(cluster, FleetReader(meters))
@@ -236,8 +237,10 @@ class RoleProcess:
             stack.push_async_callback(feed.source.close)
             if feed.close is not None:
                 stack.push_async_callback(feed.close)
-        stages += [(one.source.name, partial(one.ingest.run, one.source)) for one in feeds]
-        return Work(stages, feeds)
+        stages += [(one.source.name, one.run) for one in feeds]
+        desk = build_line_desk(self._settings, feeds)
+        pages = None if desk is None else create_write_app(desk, self._allowed_hosts)
+        return Work(stages, feeds, pages=pages)
 
     def _share_gateways(self, cluster: Cluster, reader: FleetReader) -> SharedFleet:
         """The gateways that are this process's own, of all that processes of its role poll."""

@@ -34,6 +34,8 @@ class Prepared:
     receipts: tuple[int, ...]
     """Marks of messages without a clock, to know them again when they are redelivered."""
     n_duplicate: int
+    rows_aside: tuple[int, ...] = ()
+    """Position in the group of the message of each that was set aside."""
 
 
 class _Columns:
@@ -47,6 +49,33 @@ class _Columns:
         self.t: list[int] = []
         self.n_values: list[int] = []
         self.source_row: list[int] = []
+
+
+class _Aside:
+    """What is set aside of a group."""
+
+    def __init__(self, source: str, messages: Sequence[RawMessage]) -> None:
+        self._source = source
+        self._messages = messages
+        self.items: list[Quarantined] = []
+        self.rows: list[int] = []
+
+    def put(self, row: int, refusal: Rejection) -> None:
+        """Set the message at a row of the group aside."""
+        message = self._messages[row]
+        payload = message.payload
+        # Of a message beyond all bounds the head is enough to know it again.
+        kept = payload[:1024] if refusal.code is ReasonCode.TOO_BIG else payload[:MAX_KEPT_PAYLOAD]
+        item = Quarantined(
+            self._source,
+            message.topic[:512],
+            kept,
+            message.received_at_us,
+            refusal.code.value,
+            refusal.detail,
+        )
+        self.items.append(item)
+        self.rows.append(row)
 
 
 class Intake:
@@ -90,14 +119,14 @@ class Intake:
         it never become durable, the broker sends it again and it is taken again.
         """
         columns = _Columns()
-        aside: list[Quarantined] = []
+        aside = _Aside(self._source, messages)
         receipts: list[int] = []
         n_ignored = n_duplicate = 0
         find = self._router.find
         for row, message in enumerate(messages):
             route = find(message.topic)
             if route is None:
-                aside.append(self._set_aside(message, _unknown_format(message)))
+                aside.put(row, _unknown_format(message))
                 continue
             decoded = route.decode(message)
             if isinstance(decoded, tuple) and decoded[0].measured_at_us is None:
@@ -114,15 +143,15 @@ class Intake:
                 for reading in decoded:
                     refusal = self._add(columns, reading, route, message, row)
                     if refusal is not None:
-                        aside.append(self._set_aside(message, refusal))
+                        aside.put(row, refusal)
             elif isinstance(decoded, Ignored):
                 n_ignored += 1
             else:
-                aside.append(self._set_aside(message, decoded))
+                aside.put(row, decoded)
         self._binder.write_places()
         batch = self._build(columns, messages, aside)
-        self._count(messages, len(batch), aside, n_ignored, n_duplicate)
-        return Prepared(batch, tuple(aside), tuple(receipts), n_duplicate)
+        self._count(messages, len(batch), aside.items, n_ignored, n_duplicate)
+        return Prepared(batch, tuple(aside.items), tuple(receipts), n_duplicate, tuple(aside.rows))
 
     def _is_repeat(self, message: RawMessage, mark: int | None, group: Sequence[int]) -> bool:
         """Whether the broker sends again what is in the log, or in this group, already."""
@@ -137,7 +166,9 @@ class Intake:
     def _add(
         self, columns: _Columns, reading: Reading, route: TopicRoute, message: RawMessage, row: int
     ) -> Rejection | None:
-        bound = self._binder.bind(reading.device, reading.quantities, route, reading.place)
+        bound = self._binder.bind(
+            reading.device, reading.quantities, route, reading.place, reading.site
+        )
         if isinstance(bound, Rejection):
             return bound
         values = reading.values
@@ -153,9 +184,7 @@ class Intake:
         columns.source_row.append(row)
         return None
 
-    def _build(
-        self, columns: _Columns, messages: Sequence[RawMessage], aside: list[Quarantined]
-    ) -> Batch:
+    def _build(self, columns: _Columns, messages: Sequence[RawMessage], aside: _Aside) -> Batch:
         """Columns as a batch; readings from the future or beyond a range are set aside whole."""
         if not columns.values:
             return empty_batch()
@@ -167,18 +196,17 @@ class Intake:
         batch = Batch(series, np.repeat(t, widths), value, grade_values(value, low, high))
         is_bad = find_future(t, self._now_us())
         for reading in np.flatnonzero(is_bad).tolist():
-            message = messages[columns.source_row[reading]]
-            aside.append(self._set_aside(message, _from_the_future(columns.t[reading], message)))
+            row = columns.source_row[reading]
+            aside.put(row, _from_the_future(columns.t[reading], messages[row]))
         if self._binder.has_ranges:
-            is_bad |= self._set_beyond_aside(batch, columns, messages, aside, is_bad)
+            is_bad |= self._set_beyond_aside(batch, columns, aside, is_bad)
         return batch.take(np.repeat(~is_bad, widths)) if is_bad.any() else batch
 
     def _set_beyond_aside(
         self,
         batch: Batch,
         columns: _Columns,
-        messages: Sequence[RawMessage],
-        aside: list[Quarantined],
+        aside: _Aside,
         is_aside: np.ndarray,
     ) -> np.ndarray:
         """Readings with a value that their profile does not take.
@@ -195,22 +223,9 @@ class Intake:
             if not is_bad[reading] and not is_aside[reading]:
                 is_bad[reading] = True
                 series, value = int(batch.series_id[row]), float(batch.value[row])
-                message = messages[columns.source_row[reading]]
-                aside.append(self._set_aside(message, self._binder.refuse_value(series, value)))
+                refusal = self._binder.refuse_value(series, value)
+                aside.put(columns.source_row[reading], refusal)
         return is_bad
-
-    def _set_aside(self, message: RawMessage, refusal: Rejection) -> Quarantined:
-        payload = message.payload
-        # Of a message beyond all bounds the head is enough to know it again.
-        kept = payload[:1024] if refusal.code is ReasonCode.TOO_BIG else payload[:MAX_KEPT_PAYLOAD]
-        return Quarantined(
-            self._source,
-            message.topic[:512],
-            kept,
-            message.received_at_us,
-            refusal.code.value,
-            refusal.detail,
-        )
 
     def _count(
         self,

@@ -6,7 +6,7 @@ Every implementation passes the contract suite of its port in ``tests/contracts`
 
 from wattscope.ports.live import LiveMinutes, LiveView, MinuteSums
 from wattscope.ports.logs import EventLog, FollowedRecord, LogFollower, LogRecord, LogWriter
-from wattscope.ports.messages import Quarantined, RawMessage, Source
+from wattscope.ports.messages import Quarantined, RawMessage, Reception, SetAside, Source
 from wattscope.ports.sharing import Registry, WorkShare
 from wattscope.ports.stores import Chart, Rollup, Store, StoreReceipt, Table
 from wattscope.ports.watching import Detector, Notifier
@@ -25,8 +25,10 @@ __all__ = [
     "Notifier",
     "Quarantined",
     "RawMessage",
+    "Reception",
     "Registry",
     "Rollup",
+    "SetAside",
     "Source",
     "Store",
     "StoreReceipt",

@@ -23,6 +23,7 @@ from wattscope.settings.cluster_faults import find_cluster_faults, has_cluster_s
 from wattscope.settings.keeping import CHUNK_INTERVALS, RetentionSettings, StorageSettings
 from wattscope.settings.notify_faults import find_notify_faults, holds_secret
 from wattscope.settings.tables import (
+    MAX_BODY_MB,
     MAX_DAYS,
     MAX_INTERVAL_S,
     PHASE_COLOURS,
@@ -30,6 +31,7 @@ from wattscope.settings.tables import (
     HeatPumpSettings,
     Settings,
     SiteSettings,
+    SourceSettings,
     list_renames,
 )
 
@@ -93,24 +95,48 @@ def _find_source_faults(settings: Settings) -> list[str]:
         if source.type == "modbus":
             faults += _find_poll_faults(f"{at}.poll", source.poll)
             continue
-        if not source.profiles:
-            faults.append(f"{at}.profiles: name at least one, such as shelly-gen2")
-        if source.qos not in {0, 1}:
-            faults.append(f"{at}.qos: {source.qos} is not 0 or 1")
-        if source.password in _SAMPLE_PASSWORDS:
-            faults.append(f"{at}.password: a sample password is refused; choose your own")
-        if source.password and source.password_file:
-            faults.append(f"{at}: password and password_file exclude each other")
-        if _password_in(source.url) in _SAMPLE_PASSWORDS:
-            faults.append(f"{at}.url: a sample password is refused; choose your own")
+        if source.type == "influx":
+            faults += _find_write_faults(at, source)
+            continue
+        faults += _find_client_faults(at, source)
     own = f"mqtt://{settings.broker.host}:{settings.broker.port}"
     names = [
         (source.url or own, source.client_id)
         for source in settings.sources
         if source.type == "mqtt"
     ]
+    if [source.type for source in settings.sources].count("influx") > 1:
+        faults.append("sources: only one can be of type influx; name all its profiles in one")
     if len(set(names)) < len(names):
         faults.append("sources: two with one client_id at one broker would throw each other out")
+    return faults
+
+
+def _find_client_faults(at: str, source: SourceSettings) -> list[str]:
+    """Faults of a client of a broker."""
+    faults = []
+    if not source.profiles:
+        faults.append(f"{at}.profiles: name at least one, such as shelly-gen2")
+    if source.qos not in {0, 1}:
+        faults.append(f"{at}.qos: {source.qos} is not 0 or 1")
+    if source.password in _SAMPLE_PASSWORDS:
+        faults.append(f"{at}.password: a sample password is refused; choose your own")
+    if source.password and source.password_file:
+        faults.append(f"{at}: password and password_file exclude each other")
+    if _password_in(source.url) in _SAMPLE_PASSWORDS:
+        faults.append(f"{at}.url: a sample password is refused; choose your own")
+    return faults
+
+
+def _find_write_faults(at: str, source: SourceSettings) -> list[str]:
+    """Faults of a source that is written to."""
+    faults = []
+    if source.password is not None:
+        faults.append(f"{at}.password: write it into a file, and name that in password_file")
+    if (source.username is None) != (source.password_file is None):
+        faults.append(f"{at}: username and password_file belong together")
+    if not 0 < source.max_body_mb <= MAX_BODY_MB:
+        faults.append(f"{at}.max_body_mb: must be above 0 and at most {MAX_BODY_MB}")
     return faults
 
 

@@ -12,7 +12,9 @@ from wattscope.settings.keeping import LiveSettings, LogSettings, StorageSetting
 MAX_INTERVAL_S = 366 * 24 * 3600
 MAX_DAYS = 36_525
 """A hundred years [d]."""
-SOURCE_TYPES = ("mqtt", "modbus")
+MAX_BODY_MB = 50
+"""Largest body that may be set [MB]."""
+SOURCE_TYPES = ("mqtt", "modbus", "influx")
 NOTIFY_TYPES = ("webhook", "email", "mqtt", "apprise")
 PHASE_COLOURS = ("seed", "iec", "grey")
 
@@ -62,27 +64,32 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = "mqtt"
     """Name on the health page and in quarantine."""
     type: str = "mqtt"
-    """Kind of source: mqtt or modbus."""
+    """Kind of source: mqtt, modbus or influx."""
     url: str | None = None
     """mqtt://host:1883 or mqtts://host:8883; left out, the broker of [broker]."""
     profiles: tuple[str, ...] = ()
-    """Which devices' messages to expect; names of files in profiles/ without ending."""
+    """Which devices' messages to expect; names of files in profiles/ without ending. influx takes
+    anything where none is named."""
     client_id: str = "wattscope"
     """Name of the MQTT session; unique at the broker."""
     share: str | None = None
     """Name under which several clients share the messages (a shared subscription of the broker)."""
     username: str | None = None
-    """User at the broker."""
+    """User at the broker; influx: user who may write."""
     password: str | None = None
     """Password at the broker; the settings file must be readable by its owner only."""
     password_file: str | None = None
-    """File whose first line is the password; better than password."""
+    """File whose first line is the password; better than password, and the only way of influx."""
     ca_file: str | None = None
     """Certificate authority to trust instead of the system's."""
     qos: int = 1
     """Quality of service of the subscriptions: 0 or 1."""
     poll: str = "10s"
     """modbus: when meters that say nothing else are read: 10s, 1m, or a cron expression."""
+    token_file: str | None = None
+    """influx: file whose lines are tokens that may write."""
+    max_body_mb: float = 5.0
+    """influx: largest body of one request [MB]; unpacked it may have ten times as much."""
 
 
 class RegistrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

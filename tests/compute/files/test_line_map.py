@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from wattscope.compute.files.line_file import NumberedReading, decode_lines
 from wattscope.compute.files.line_map import (
     LineMap,
     MappedField,
     MappedMeasurement,
-    NumberedReading,
-    decode_lines,
     parse_line_map,
-    read_point,
 )
+from wattscope.compute.files.line_meaning import read_point
 from wattscope.compute.files.line_protocol import BadLine, Point, parse_lines
 from wattscope.core.errors import SettingsError
 from wattscope.core.findings import ReasonCode, Rejection
