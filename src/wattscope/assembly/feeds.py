@@ -235,7 +235,8 @@ def make_intake(
         (site.latitude, site.longitude),
     )
     binder = Binder(way.registry, rules, _announce_device)
-    return Intake(source.name, router, binder, way.tally, now_us), binder
+    read_alike = router.read_alike if isinstance(router, LineRouter) else None
+    return Intake(source.name, router, binder, way.tally, now_us, read_alike), binder
 
 
 def _make_run(

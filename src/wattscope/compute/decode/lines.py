@@ -1,4 +1,4 @@
-"""Decodes one line of the InfluxDB line protocol, fast where lines are alike.
+"""Decodes lines of the InfluxDB line protocol, fast where they are alike.
 
 ::
 
@@ -7,7 +7,7 @@
        head     names of fields: a plan     time
        known    known for this head, too
 
-Senders repeat themselves. Of a line whose head and names were met before, only numbers and time are
+Senders repeat themselves. Of lines whose head and names were met before, only numbers and times are
 read, by a parser of JSON: ``usage=5,idle=95`` is ``{"usage":5,"idle":95}`` in other signs, and each
 of its numbers is one of the line protocol. Whatever is not of this form is read by the grammar
 (``files/line_protocol.py``); both ways say the same of every line.
@@ -16,20 +16,22 @@ of its numbers is one of the line protocol. Whatever is not of this form is read
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, cast
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Final, NamedTuple, cast
 
 import msgspec
 
 from wattscope.compute.decode.route import Decoded
 from wattscope.compute.files.line_map import LineMap
 from wattscope.compute.files.line_meaning import (
+    EARLIEST_NS,
+    LATEST_NS,
     MAX_INTEGER,
     PointPlan,
-    check_time,
     plan_point,
     read_point,
+    read_values,
 )
-from wattscope.compute.files.line_meaning import read_values as convert_values
 from wattscope.compute.files.line_protocol import BadLine, Point, Precision, parse_lines
 from wattscope.core.findings import Ignored, Rejection
 from wattscope.core.reading import Reading
@@ -37,19 +39,33 @@ from wattscope.ports import RawMessage
 
 MAX_PLANS: Final = 100_000
 """Plans that are remembered; beyond, all are forgotten and learnt again."""
-_FLOATS: Final = msgspec.json.Decoder(dict[str, float])
+_Fields = dict[str, float]
+_FLOATS: Final = msgspec.json.Decoder(list[_Fields])
 # An integer is a float to whoever reads it; its type here is the part of JSON that is taken.
 _INTEGERS: Final = cast(
-    "msgspec.json.Decoder[dict[str, float]]",
-    msgspec.json.Decoder(dict[str, Annotated[int, msgspec.Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]]),
+    "msgspec.json.Decoder[list[_Fields]]",
+    msgspec.json.Decoder(
+        list[dict[str, Annotated[int, msgspec.Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]]]
+    ),
 )
-_FOREIGN: Final = b'"\\\t\r\n'
-_SUFFIX: Final = re.compile(rb"=(-?[0-9]{1,15})i(?=,|\Z)")
+_FOREIGN: Final = b'"\\\t\r'
+"""Signs that no plain field has, and that JSON takes around numbers or in names."""
+_BROKEN_INTEGER: Final = re.compile(rb"\.[0-9]*i[,\n]")
+_EXPONENT: Final = re.compile(rb"[0-9.][eE][0-9+-]")
 _MAX_DIGITS: Final = 19
 """Of a time [characters]."""
 _NOTHING: Final = Ignored("a comment or an empty line")
 
 _Plans = dict[tuple[str, ...], PointPlan]
+
+
+class PlainLine(NamedTuple):
+    """A line of which nothing is to be found out but what its numbers are."""
+
+    plans: _Plans
+    """What its head may mean, by the names of its fields."""
+    fields: bytes
+    time_ns: int
 
 
 class LineDecoder:
@@ -58,23 +74,37 @@ class LineDecoder:
     def __init__(self, line_map: LineMap, precision: Precision) -> None:
         self._map = line_map
         self._precision = precision
+        self._unit_ns = precision.value
         self._heads: dict[bytes, _Plans] = {}
         self._n_plans = 0
 
     def decode(self, message: RawMessage) -> Decoded:
         """The reading of a line, or why it cannot be trusted; never raises."""
-        line = message.payload
-        head, _, rest = line.partition(b" ")
+        plain = self.find_plain(message.payload)
+        if plain is not None:
+            for fields in read_fields([plain.fields]) or ():
+                plan = plain.plans.get(tuple(fields))
+                values = None if plan is None else plain_values(fields, plan)
+                if plan is not None and values is not None:
+                    t_us = plain.time_ns // 1000
+                    return (
+                        Reading(plan.device, t_us, plan.quantities, tuple(values), None, plan.site),
+                    )
+        return self._read_slowly(message.payload)
+
+    def find_plain(self, line: bytes) -> PlainLine | None:
+        """The parts of a line whose head was met before; None where it needs the grammar."""
+        parts = line.split(b" ")
+        if len(parts) != 3:
+            return None
+        head, fields, stamp = parts
         plans = self._heads.get(head)
-        if plans is not None:
-            fields, _, stamp = rest.partition(b" ")
-            numbers = _read_numbers(fields)
-            if numbers is not None and stamp.isdigit() and len(stamp) <= _MAX_DIGITS:
-                plan = plans.get(tuple(numbers))
-                if plan is not None:
-                    time_ns = int(stamp) * self._precision.value
-                    return _build_reading(tuple(numbers.values()), time_ns, plan)
-        return self._read_slowly(line)
+        if plans is None or not stamp.isdigit() or len(stamp) > _MAX_DIGITS or b"\n" in fields:
+            return None
+        time_ns = int(stamp) * self._unit_ns
+        if not EARLIEST_NS <= time_ns < LATEST_NS:
+            return None
+        return PlainLine(plans, fields, time_ns)
 
     def _read_slowly(self, payload: bytes) -> Decoded:
         """By the grammar; what the line has in common with others of its kind is remembered."""
@@ -105,34 +135,43 @@ class LineDecoder:
         plans[keys] = plan
 
 
-def _read_numbers(fields: bytes) -> dict[str, float] | None:
-    """The fields of a line when all are plain numbers and no name comes twice.
+def read_fields(texts: Sequence[bytes]) -> list[_Fields] | None:
+    """Names and numbers of the fields of some lines, all at once.
 
-    JSON would take more than the protocol around its numbers and in its texts, but for signs that
-    no plain field has.
+    Args:
+        texts: The fields of each line, without line feeds.
+
+    Returns:
+        None when a field of any of them is no plain number, or stands twice in its line.
     """
-    if len(fields.translate(None, _FOREIGN)) != len(fields):
+    text = b"\n".join(texts) + b"\n"
+    if len(text.translate(None, _FOREIGN)) != len(text):
         return None
-    decoder = _FLOATS
-    if fields[-1:] == b"i" and fields.count(b"i,") == fields.count(b","):
-        decoder, fields = _INTEGERS, fields[:-1].replace(b"i,", b",")
-    elif b"i," in fields or fields[-1:] == b"i":
-        fields = _SUFFIX.sub(rb"=\1", fields)
+    # Behind a name stands "=": what ends in "i," or at an "i" is an integer.
+    n_fields, n_integers = text.count(b"="), text.count(b"i,") + text.count(b"i\n")
+    is_mixed = 0 < n_integers < n_fields
+    if is_mixed and (_BROKEN_INTEGER.search(text) or _EXPONENT.search(text)):
+        return None
+    if n_integers:
+        text = text.replace(b"i,", b",").replace(b"i\n", b"\n")
+    body = text[:-1].replace(b",", b',"').replace(b"=", b'":').replace(b"\n", b'},{"')
     try:
-        numbers = decoder.decode(b'{"' + fields.replace(b",", b',"').replace(b"=", b'":') + b"}")
+        lines = (_INTEGERS if n_integers == n_fields else _FLOATS).decode(b'[{"' + body + b"}]")
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    return numbers if len(numbers) == fields.count(b"=") else None
+    if is_mixed and not all(_are_exact(line) for line in lines):
+        return None
+    return lines if sum(map(len, lines)) == n_fields else None
 
 
-def _build_reading(values: tuple[float, ...], time_ns: int, plan: PointPlan) -> Decoded:
-    """The reading of a line of which all was known but numbers and time."""
-    refusal = check_time(time_ns)
-    if refusal is not None:
-        return refusal
-    if not plan.is_plain:
-        converted = convert_values(values, plan)
-        if isinstance(converted, Rejection):
-            return converted
-        values = converted
-    return (Reading(plan.device, time_ns // 1000, plan.quantities, values, None, plan.site),)
+def _are_exact(fields: _Fields) -> bool:
+    """Whether all would be themselves as integers, too."""
+    return -MAX_INTEGER <= min(fields.values()) and max(fields.values()) <= MAX_INTEGER
+
+
+def plain_values(fields: _Fields, plan: PointPlan) -> Iterable[float] | None:
+    """The values of a plan's quantities; None where the grammar has to say what is wrong."""
+    if plan.is_plain:
+        return fields.values()
+    values = read_values(list(fields.items()), plan)
+    return None if isinstance(values, Rejection) else values

@@ -30,8 +30,8 @@ _RESERVED: Final = frozenset({"_time", "_field", "_measurement"})
 MAX_INTEGER: Final = 2**53
 """Larger integers do not survive as floats."""
 # 2000-01-01: older stamps come from a clock that was not set or a precision that was not told.
-_EARLIEST_NS: Final = 946_684_800 * 10**9
-_LATEST_NS: Final = 7_258_118_400 * 10**9
+EARLIEST_NS: Final = 946_684_800 * 10**9
+LATEST_NS: Final = 7_258_118_400 * 10**9
 _ONLY_VALUE: Final = "value"
 """The field of measurements that have one: by convention the measurement is its name."""
 _TEXTS_ONLY: Final = Ignored("the fields are texts")
@@ -72,7 +72,7 @@ def read_point(point: Point, line_map: LineMap) -> Reading | Rejection | Ignored
     refusal = check_time(point.time_ns)
     if refusal is not None:
         return refusal
-    values = read_values([value for _, value in fields], plan, fields)
+    values = read_values(fields, plan)
     if isinstance(values, Rejection):
         return values
     measured_at_us = None if point.time_ns is None else point.time_ns // 1000
@@ -115,7 +115,7 @@ def plan_point(
 
 def check_time(time_ns: int | None) -> Rejection | None:
     """Why an instant cannot be the one that was meant; None where it can."""
-    if time_ns is None or _EARLIEST_NS <= time_ns < _LATEST_NS:
+    if time_ns is None or EARLIEST_NS <= time_ns < LATEST_NS:
         return None
     return Rejection(
         ReasonCode.BAD_TIME,
@@ -125,27 +125,26 @@ def check_time(time_ns: int | None) -> Rejection | None:
 
 
 def read_values(
-    values: Sequence[FieldValue], plan: PointPlan, fields: Sequence[tuple[str, object]] = ()
+    fields: Sequence[tuple[str, FieldValue]], plan: PointPlan
 ) -> tuple[float, ...] | Rejection:
     """The values of a plan's quantities in base units; one that is no number spoils the point.
 
     Args:
-        values: Of all fields of the line.
+        fields: All that the plan was made for, in that order.
         plan: What they mean.
-        fields: For the words of a refusal.
     """
     numbers: list[float] = []
     for position, _, conversion, is_own in plan.picks:
-        raw = values[position]
+        key, raw = fields[position]
         if isinstance(raw, str) or (isinstance(raw, bool) and not is_own):
-            detail = f"field {fields[position][0][:40]} is a {type(raw).__name__}, not a number"
+            detail = f"field {key[:40]} is a {type(raw).__name__}, not a number"
             return Rejection(ReasonCode.WRONG_TYPE, detail)
         if isinstance(raw, int) and abs(raw) > MAX_INTEGER:
-            detail = f"field {fields[position][0][:40]} is beyond 2^53"
+            detail = f"field {key[:40]} is beyond 2^53"
             return Rejection(ReasonCode.RANGE, detail)
         number = conversion.to_base(float(raw))
         if number - number != 0.0:
-            detail = f"field {fields[position][0][:40]} is too large for its unit"
+            detail = f"field {key[:40]} is too large for its unit"
             return Rejection(ReasonCode.NOT_FINITE, detail)
         numbers.append(number)
     return tuple(numbers)
