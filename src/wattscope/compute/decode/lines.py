@@ -166,7 +166,7 @@ def read_fields(texts: Sequence[bytes]) -> list[_Fields] | None:
 
 def _are_exact(fields: _Fields) -> bool:
     """Whether all would be themselves as integers, too."""
-    return -MAX_INTEGER <= min(fields.values()) and max(fields.values()) <= MAX_INTEGER
+    return min(fields.values()) >= -MAX_INTEGER and max(fields.values()) <= MAX_INTEGER
 
 
 def plain_values(fields: _Fields, plan: PointPlan) -> Iterable[float] | None:
