@@ -68,18 +68,17 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str | None = None
     """mqtt://host:1883 or mqtts://host:8883; left out, the broker of [broker]."""
     profiles: tuple[str, ...] = ()
-    """Which devices' messages to expect; names of files in profiles/ without ending. influx takes
-    anything where none is named."""
+    """Which devices' messages to expect; names of files in profiles/ without ending."""
     client_id: str = "wattscope"
     """Name of the MQTT session; unique at the broker."""
     share: str | None = None
     """Name under which several clients share the messages (a shared subscription of the broker)."""
     username: str | None = None
-    """User at the broker; influx: user who may write."""
+    """User at the broker; influx: who may write."""
     password: str | None = None
     """Password at the broker; the settings file must be readable by its owner only."""
     password_file: str | None = None
-    """File whose first line is the password; better than password, and the only way of influx."""
+    """File whose first line is the password; better than password."""
     ca_file: str | None = None
     """Certificate authority to trust instead of the system's."""
     qos: int = 1
