@@ -35,8 +35,8 @@ from wattscope.web.services import Services
 SOURCE = SourceSettings(name="influx", type="influx")
 SETTINGS = Settings(sources=(SOURCE,), broker=BrokerSettings(embedded=False))
 T = 1_760_000_000
-TOKEN = "a-token-that-nobody-guesses"  # noqa: S105 - made up
-PASSWORD = "a long password"  # noqa: S105 - made up
+TOKEN = "a-token-that-nobody-guesses"
+PASSWORD = "a long password"
 
 
 @pytest.fixture

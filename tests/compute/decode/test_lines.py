@@ -162,7 +162,7 @@ TRICKS = (
     b"cpu,host=a a=1,b=2 1465839830",
     b"cpu,host=a a=1,b=2 99999999999999999999",
     b"cpu,host=a a=1,b=2 9999999999999999999",
-    "cpu,host=a a=1,b=2 ١465839830100400200".encode(),
+    "cpu,host=a a=1,b=2 \u0661465839830100400200".encode(),
     b"cpu,host=a a=1,b=2 1465839830100400200\r",
     b"cpu,host=a a=1,b=2",
     b"cpu,host=a a=1,b=2 ",
