@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.program import Program, wait_until
-from tests.integration.tsbs import N_VALUES, Sender, read_batches, run_program
+from tests.integration.tsbs import N_VALUES, START_S, Sender, read_batches, run_program
 from tests.servers import LOOPBACK
 
 USER = "cpu_usage_user__1"
@@ -148,6 +148,6 @@ def test_written_points_survive_a_kill_right_after_the_answer(tmp_path: Path) ->
             assert sender.post("/write?db=d&precision=s", body).status == 204
         program.kill()
         program.start()
-        wait_until(program.is_ready, "the program is ready again")
+        wait_until(program.is_ready, "the program is ready again", START_S)
         found = program.ask("SELECT count(*), sum(value) FROM readings")
         assert found == [[500, sum(range(500))]]

@@ -14,6 +14,8 @@ from tests.servers import LOOPBACK
 
 BATCH = 5000
 """Lines of a request."""
+START_S = 300.0
+"""A busy machine takes its time [s]."""
 N_VALUES = {"cpu-only": 864_000, "iot": 614_557}
 """Numbers in the fields of each file."""
 SETTINGS = """
@@ -54,7 +56,7 @@ def run_program(folder: Path) -> Iterator[Program]:
     (profiles / "tsbs.toml").write_text(PROFILE, encoding="utf-8")
     with kept(Program(folder, SETTINGS)) as program:
         program.start()
-        wait_until(program.is_ready, "the program is ready")
+        wait_until(program.is_ready, "the program is ready", START_S)
         yield program
 
 

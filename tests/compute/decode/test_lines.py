@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -231,7 +232,7 @@ def test_known_lines_are_read_together() -> None:
 @pytest.mark.parametrize("name", ["_FOREIGN", "_BROKEN_INTEGER", "_are_exact", "_EXPONENT"])
 def test_each_guard_of_the_fast_way_is_needed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A check of the checks: without one of them a trick above is read wrongly."""
-    never = module.re.compile(rb"(?!)")
+    never = re.compile(rb"(?!)")
     without = {"_FOREIGN": b"", "_are_exact": lambda _: True}.get(name, never)
     monkeypatch.setattr(module, name, without)
     decoder = _learn(KNOWN)

@@ -14,7 +14,7 @@ from wattscope.compute.files.line_map import (
 from wattscope.compute.files.line_meaning import read_point
 from wattscope.compute.files.line_protocol import BadLine, Point, parse_lines
 from wattscope.core.errors import SettingsError
-from wattscope.core.findings import ReasonCode, Rejection
+from wattscope.core.findings import Ignored, ReasonCode, Rejection
 from wattscope.core.reading import Reading
 
 PLUGS = LineMap(
@@ -25,7 +25,7 @@ PLUGS = LineMap(
 )
 
 
-def _read(line: bytes, line_map: LineMap = PLUGS) -> Reading | Rejection:
+def _read(line: bytes, line_map: LineMap = PLUGS) -> Reading | Rejection | Ignored:
     [point] = parse_lines(line)
     assert isinstance(point, Point)
     return read_point(point, line_map)

@@ -88,8 +88,8 @@ def cut_lines(payload: bytes) -> Iterator[tuple[int, bytes]]:
     r"""The bytes of each point and of each bad line, with the number of its first line.
 
     Each piece is for itself what it is within the payload: what ``parse_lines`` says of all pieces
-    is what it says of the whole, but for a byte order mark within. Empty lines and comments are left
-    out.
+    is what it says of the whole, but for a byte order mark within. Empty lines and comments are
+    left out.
 
     >>> list(cut_lines(b'a f=1\n# remark\nb f="two\nlines"\n'))
     [(1, b'a f=1'), (3, b'b f="two\nlines"')]
