@@ -6,11 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import detect, ingest, live, modbus, store
+from benchmarks import detect, ingest, live, modbus, scale, store
 from benchmarks.rows import print_rows, write_rows
 from tests.servers import ServerMissingError
 
-CASES = {one.CASE: one.run for one in (detect, ingest, live, modbus, store)}
+CASES = {one.CASE: one.run for one in (detect, ingest, live, modbus, scale, store)}
 
 
 def main() -> None:

@@ -35,6 +35,14 @@ def find_children(root: int, name: str) -> list[int]:
     return found
 
 
+def find_postmaster(backend: int) -> tuple[int, ...]:
+    """The root of the PostgreSQL that a backend of this id belongs to; none on another machine."""
+    with contextlib.suppress(OSError):
+        if (_PROC / str(backend) / "comm").read_text().strip() == "postgres":
+            return (int(_read_fields(backend)[1]),)
+    return ()
+
+
 def read_cpu_s(root: int) -> float:
     """CPU time that a process tree has used, with children that have ended [s]."""
     ticks = 0

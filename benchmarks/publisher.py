@@ -57,7 +57,7 @@ def _send_all(
             topic, payload = build_reading(number, f"{instant:%Y-%m-%dT%H:%M:%SZ}")
             packets.append(encode_publish(topic, payload, publisher.draw_mid()))
         chunks.append((b"".join(packets), len(packets)))
-    _wait_for_go()
+    wait_for_go()
     started_s, cpu_s = time.monotonic(), time.process_time()
     for chunk, n_packets in chunks:
         publisher.send(chunk, n_packets)
@@ -73,8 +73,8 @@ def _send_all(
 def _send_at_rate(
     publisher: RawPublisher, numbers: Sequence[int], options: argparse.Namespace
 ) -> dict[str, float]:
-    _wait_for_go()
-    started_s, cpu_s = time.time(), time.process_time()
+    asked_s = wait_for_go()
+    started_s, cpu_s = time.time() if asked_s is None else asked_s, time.process_time()
     worst_s = 0.0
     for place, number in enumerate(numbers):
         due_s = started_s + place / options.rate
@@ -92,9 +92,11 @@ def _send_at_rate(
     }
 
 
-def _wait_for_go() -> None:
+def wait_for_go() -> float | None:
+    """Say that all is encoded, and wait; when to begin [s since 1970], None for at once."""
     print("ready", flush=True)
-    sys.stdin.readline()
+    _, _, at_s = sys.stdin.readline().partition(" ")
+    return float(at_s) if at_s.strip() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +109,10 @@ class Publishing:
     def pid(self) -> int:
         return self.process.pid
 
-    def go(self) -> None:
-        """Let it send."""
+    def go(self, at_s: float | None = None) -> None:
+        """Let it send, by a timetable that begins at an instant [s since 1970], or now."""
         assert self.process.stdin
-        self.process.stdin.write("go\n")
+        self.process.stdin.write("go\n" if at_s is None else f"go {at_s!r}\n")
         self.process.stdin.flush()
 
     def finish(self) -> dict[str, Any]:
@@ -135,9 +137,14 @@ class Publishing:
 
 def start_publisher(port: int, first: int, count: int, rate: int = 0) -> Publishing:
     """Start a publisher; returns when everything is encoded."""
-    command = [sys.executable, "-m", "benchmarks.publisher", "--port", str(port)]
-    command += ["--first", str(first), "--count", str(count), "--rate", str(rate)]
-    command += ["--start", START.isoformat()]
+    words = ["--port", str(port), "--rate", str(rate)]
+    return start_process("benchmarks.publisher", first, count, words)
+
+
+def start_process(module: str, first: int, count: int, words: Sequence[str]) -> Publishing:
+    """Start a publisher of some readings; returns when everything is encoded."""
+    command = [sys.executable, "-m", module, "--first", str(first), "--count", str(count)]
+    command += ["--start", START.isoformat(), *words]
     process = subprocess.Popen(
         command, cwd=_ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )

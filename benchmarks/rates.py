@@ -11,15 +11,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
 
 from benchmarks.machine import CpuWatch, find_children
 from benchmarks.panels import FIELDS, QUANTITIES, START, find_instant, sum_tenths
-from benchmarks.publisher import start_publisher
+from benchmarks.publisher import Publishing, start_publisher
 from benchmarks.seed_path import TABLE
 from tests.chaos.program import Program
 from tests.servers import MosquittoServer, run_postgres
@@ -55,6 +55,8 @@ class Subject:
     """Readings taken in since its start, cheaply."""
     check: Callable[[range], None]
     """Ask for some readings in SQL; raises ``WrongAnswerError``."""
+    beside: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Roots of further process trees that work for it, by name."""
 
 
 def measure(subject: Subject, broker: MosquittoServer, numbers: range, n_before: int) -> Timing:
@@ -67,9 +69,28 @@ def measure(subject: Subject, broker: MosquittoServer, numbers: range, n_before:
         n_before: Readings that the subject has from earlier runs.
     """
     publishing = start_publisher(broker.port, numbers.start, len(numbers))
+    return watch_publishing(subject, publishing, {"broker": (broker.pid,)}, numbers, n_before)
+
+
+def watch_publishing(
+    subject: Subject,
+    publishing: Publishing,
+    brokers: Mapping[str, tuple[int, ...]],
+    numbers: range,
+    n_before: int,
+) -> Timing:
+    """One run of a publisher that is ready.
+
+    Args:
+        subject: Running and subscribed.
+        publishing: Is let go, and ended.
+        brokers: Roots of the process trees between publisher and subject, by name.
+        numbers: The readings that it publishes.
+        n_before: Readings that the subject has from earlier runs.
+    """
     try:
-        trees = {"subject": subject.pids, "broker": [broker.pid], "publisher": [publishing.pid]}
-        watch = CpuWatch(trees)
+        trees = {"subject": subject.pids, **brokers, "publisher": (publishing.pid,)}
+        watch = CpuWatch({**trees, **subject.beside})
         publishing.go()
         _wait_for_count(subject.count, n_before, len(numbers))
         subject.check(numbers)
@@ -139,7 +160,7 @@ def describe_program(program: Program) -> Subject:
             f"WHERE measured_at >= '{first:%Y-%m-%d %H:%M:%S}' GROUP BY quantity"
         )
         found = {quantity: (count, round(10 * total)) for quantity, count, total in rows}
-        _compare([found.get(name, (0, 0)) for name in QUANTITIES], numbers)
+        compare_sums([found.get(name, (0, 0)) for name in QUANTITIES], numbers)
 
     return Subject((program.pid,), count, check)
 
@@ -188,7 +209,7 @@ def _describe_seed_path(
             f"SELECT count(*), {sums} FROM sensor_readings WHERE time >= %s", (first,)
         ).fetchone()
         assert row
-        _compare([(int(str(row[0])), round(10 * float(str(one)))) for one in row[1:]], numbers)
+        compare_sums([(int(str(row[0])), round(10 * float(str(one)))) for one in row[1:]], numbers)
 
     return Subject(roots, count, check)
 
@@ -201,7 +222,16 @@ def _require_durable(database: psycopg.Connection[tuple[object, ...]]) -> None:
             raise WrongAnswerError(f"PostgreSQL has {name} = {row}; the comparison wants on")
 
 
-def _compare(found: list[tuple[int, int]], numbers: range) -> None:
+def compare_sums(found: list[tuple[int, int]], numbers: range) -> None:
+    """Hold what SQL answered against what was published.
+
+    Args:
+        found: Count and sum in tenths of each of ``QUANTITIES``.
+        numbers: The readings that were published.
+
+    Raises:
+        WrongAnswerError: They differ.
+    """
     expected = [(len(numbers), total) for total in sum_tenths(numbers)]
     if found != expected:
         raise WrongAnswerError(f"(count, sum in tenths) is {found}, published was {expected}")

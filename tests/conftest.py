@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from tests.chaos.cluster import Cluster
 from tests.kafka_server import KafkaServer, run_kafka
 from tests.redis_server import RedisServer, run_redis
 from tests.servers import (
@@ -199,3 +202,20 @@ def _skip_when_missing(
         except ServerMissingError as missing:
             pytest.skip(str(missing))
         yield running
+
+
+@pytest.fixture
+def cluster(
+    tmp_path: Path,
+    mosquitto: MosquittoServer,
+    postgres: str,
+    kafka: KafkaServer,
+    own_redis: RedisServer,
+) -> Iterator[Cluster]:
+    prefix = f"t{secrets.token_hex(4)}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {prefix}")  # a name of ours
+    own = postgres.rpartition("/")[0] + f"/{prefix}"
+    made = Cluster(tmp_path, mosquitto.url, own, kafka.address, own_redis.url, prefix)
+    yield made
+    made.end()

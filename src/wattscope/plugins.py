@@ -34,6 +34,9 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
         "kafka": Plugin("wattscope.logs.kafka.kafka_log:KafkaLog", "kafka"),
     },
     "follower": {"kafka": Plugin("wattscope.logs.kafka.kafka_follower:KafkaFollower", "kafka")},
+    "minutes_follower": {
+        "kafka": Plugin("wattscope.logs.kafka.minutes_follower:KafkaMinutes", "kafka")
+    },
     "store": {
         "duckdb": Plugin("wattscope.stores.duckdb_store:DuckdbStore"),
         "postgres": Plugin("wattscope.stores.postgres.store:PostgresStore", "postgres"),

@@ -107,10 +107,13 @@ class Program:
         rows: list[list[Any]] = self.post("/api/sql", {"sql": sql}, timeout_s)["rows"]
         return rows
 
-    def post(self, path: str, body: dict[str, Any], timeout_s: float = 30.0) -> dict[str, Any]:
-        """The JSON of a POST that must succeed."""
+    def post(
+        self, path: str, body: dict[str, Any], timeout_s: float = 30.0, *, method: str = "POST"
+    ) -> dict[str, Any]:
+        """The JSON of a change that must succeed."""
+        head = {"content-type": "application/json"}
         request = urllib.request.Request(
-            self._url(path), json.dumps(body).encode(), {"content-type": "application/json"}
+            self._url(path), json.dumps(body).encode(), head, method=method
         )
         status, answer = _fetch(request, timeout_s)
         assert 200 <= status < 300, answer

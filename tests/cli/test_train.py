@@ -179,6 +179,7 @@ def test_long_histories_are_thinned_out_evenly(
 
 def test_training_again_gives_the_same_model(ground: TrainingGround) -> None:
     train_models(ground, WISH, END_US)
+    assert isinstance(ground.shelf, ModelShelf)
     path = ground.shelf.folder / "panel.forest"
     before = path.read_bytes()
     train_models(ground, WISH, END_US)
@@ -192,6 +193,7 @@ def test_models_are_trained_again_when_they_are_due(ground: TrainingGround) -> N
     assert train_at(END_US, 0.0) == []
     assert train_at(END_US) == ["panel"]
     assert train_at(END_US + US_PER_DAY) == []
+    assert isinstance(ground.shelf, ModelShelf)
     path = ground.shelf.folder / "panel.forest"
     path.write_bytes(b"of another program")
     assert train_at(END_US + US_PER_DAY) == ["panel"]

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from tests.chaos.cluster import Cluster
@@ -16,28 +13,10 @@ from tests.chaos.pour import build_message, is_bare
 from tests.chaos.program import Program, wait_until
 from tests.chaos.raw_mqtt import RawPublisher
 from tests.cli.invocation import invoke
-from tests.kafka_server import KafkaServer
 from tests.redis_server import RedisServer
 from tests.servers import MosquittoServer, find_free_port
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def cluster(
-    tmp_path: Path,
-    mosquitto: MosquittoServer,
-    postgres: str,
-    kafka: KafkaServer,
-    own_redis: RedisServer,
-) -> Iterator[Cluster]:
-    prefix = f"t{secrets.token_hex(4)}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {prefix}")  # a name of ours
-    own = postgres.rpartition("/")[0] + f"/{prefix}"
-    made = Cluster(tmp_path, mosquitto.url, own, kafka.address, own_redis.url, prefix)
-    yield made
-    made.end()
 
 
 N_MESSAGES = 2000
@@ -141,7 +120,10 @@ def test_redis_that_goes_away_stops_nothing(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--role", "cook"), "role 'cook' is unknown; valid are ingest, poll, store, api"),
+        (
+            ("--role", "cook"),
+            "role 'cook' is unknown; valid are ingest, poll, store, detect, alert, api",
+        ),
         (("--role", "store"), "storage.url, log.url, live.url: a process with a role needs it"),
     ],
 )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.live.redis_views import Installation, wait_until
 from tests.redis_server import RedisServer
+from wattscope.core.errors import TransientError
 from wattscope.core.reading import build_batch
 from wattscope.core.time_grid import US_PER_MINUTE, US_PER_S
 from wattscope.live.redis.mirror import Mirror
@@ -188,3 +189,35 @@ def test_sums_made_elsewhere_stand_for_the_minute_before_only(view: RedisView) -
     view.update(build_batch([(4, at(1, 20), 5.0, 0)]))
     wait_for(view, 4, 2, 1)
     assert read(view, 4)[1] == (at(0, 0), 3, 12.0, 2.0, 6.0)
+
+
+def test_of_two_sums_of_a_minute_those_of_more_values_stay(view: RedisView) -> None:
+    """Sums from elsewhere may lack what came before or after their maker was there."""
+    series = np.array([4], np.int32)
+    view.update(
+        build_batch([(4, at(0, 10), 2.0, 0), (4, at(0, 20), 4.0, 0), (4, at(1, 0), 3.0, 0)])
+    )
+    wait_for(view, 4, 1, 1)
+    view.put_minutes(series, sums_of(0, 1, 4.0, 4.0, 4.0))
+    view.update(build_batch([(4, at(1, 5), 3.0, 0)]))
+    wait_for(view, 4, 2, 1)
+    assert read(view, 4)[1] == (at(0, 0), 2, 6.0, 2.0, 4.0)
+    view.put_minutes(series, sums_of(0, 2, 7.0, 2.0, 5.0))
+    wait_until(lambda: read(view, 4)[1] == (at(0, 0), 2, 7.0, 2.0, 5.0))
+
+
+def test_sums_are_not_taken_while_redis_is_away(own_redis: RedisServer) -> None:
+    shared = Installation(own_redis)
+    series = np.array([4], np.int32)
+    with shared.open(has_store=False) as view:
+        assert view.wait(10)
+        view.update(build_batch([(4, at(0, 10), 2.0, 0), (4, at(1, 0), 3.0, 0)]))
+        own_redis.stop()
+        wait_until(lambda: view.is_degraded, "degraded")
+        with pytest.raises(TransientError, match="cannot be used"):
+            view.put_minutes(series, sums_of(0, 3, 9.0, 1.0, 5.0))
+        own_redis.start()
+        wait_until(lambda: not view.is_degraded, "healed")
+        # It came back empty: of the minute before it has what is put there now.
+        view.put_minutes(series, sums_of(0, 3, 9.0, 1.0, 5.0))
+        wait_until(lambda: read(view, 4)[1] == (at(0, 0), 3, 9.0, 1.0, 5.0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -126,7 +126,7 @@ def test_where_the_disk_refuses_the_next_look_raises_it(
     farm.alerting.put_rule(HOT, at(0))
     farm.hear(1, "p1", 61.0)
 
-    def refuse(_: AlertBook, __: Sequence[Change]) -> list[Alert]:
+    def refuse(_: AlertBook, __: Sequence[Change], ___: Mapping[int, Alert]) -> list[Alert]:
         raise TransientError("no room")
 
     with monkeypatch.context() as patch:

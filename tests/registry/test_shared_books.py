@@ -19,6 +19,7 @@ from sqlalchemy import update
 from tests.registry.registries import fresh_options
 from tests.registry.test_alert_book import ALERT, DELIVERY, INCIDENT, NOTICE, RULE
 from wattscope.core.alerting import AlertState, Delivery, DeliveryState
+from wattscope.core.errors import ChangedMeanwhileError
 from wattscope.core.incidents import IncidentState
 from wattscope.registry.alert_book import AlertBook
 from wattscope.registry.incident_book import SqlIncidentBook
@@ -163,6 +164,34 @@ def test_alert_that_two_processes_raise_and_end_is_told_once(database: PostgresD
     assert again.id == 2
 
 
+def test_alert_that_has_changed_meanwhile_is_not_written_over(database: PostgresDatabase) -> None:
+    person, looks = AlertBook(database), AlertBook(database)
+    [raised] = looks.write([(ALERT, [])])
+    known = replace(raised, state=AlertState.ACKNOWLEDGED, changed_at_us=NOW_US + 1)
+    person.write([(known, [])], {raised.id: raised})
+    woken = replace(raised, state=AlertState.SILENCED, changed_at_us=NOW_US + 2)
+    other = replace(ALERT, device="another")
+    with pytest.raises(ChangedMeanwhileError, match=f"alert {raised.id} has changed"):
+        looks.write([(other, []), (woken, [])], {raised.id: raised})
+    # Nothing of it was kept, the alert beside it neither.
+    assert [one.state for one in looks.list_open()] == [AlertState.ACKNOWLEDGED]
+    # The check of the check: who does not say what it was before writes over it.
+    looks.write([(woken, [])])
+    assert [one.state for one in looks.list_open()] == [AlertState.SILENCED]
+
+
+def test_first_rule_is_made_once_by_all_who_start_at_once(
+    options: PostgresOptions, database: PostgresDatabase
+) -> None:
+    with closing(PostgresDatabase(options)) as other:
+        books = [AlertBook(database), AlertBook(other)]
+        run_at_once(*(lambda book=book: book.put_first_rule(RULE) for book in books * 4))
+        assert [one.id for one in books[0].list_rules()] == [1]
+        books[1].drop_rule(1)
+        books[0].put_first_rule(RULE)
+        assert books[1].list_rules() == []
+
+
 def run_at_once(*actions: Callable[[], object]) -> None:
     gate = threading.Barrier(len(actions))
 
@@ -222,3 +251,18 @@ def test_state_that_a_person_gives_survives_looks_at_the_same_moment(
             )
             found = person.find(INCIDENT.id)
             assert found.state is IncidentState.ACKNOWLEDGED
+
+
+def test_incident_wakes_once_and_only_when_its_silence_is_over(database: PostgresDatabase) -> None:
+    book, other = SqlIncidentBook(database), SqlIncidentBook(database)
+    book.put_all([INCIDENT], 1)
+    book.put_state(INCIDENT.id, IncidentState.SILENCED, 2, 100)
+    assert not other.wake(INCIDENT.id, 99)
+    assert other.wake(INCIDENT.id, 100)
+    assert not book.wake(INCIDENT.id, 101)
+    assert (book.find(INCIDENT.id).state, book.find(INCIDENT.id).changed_at_us) == (
+        IncidentState.OPEN,
+        100,
+    )
+    book.put_state(INCIDENT.id, IncidentState.ACKNOWLEDGED, 200)
+    assert not other.wake(INCIDENT.id, 300)

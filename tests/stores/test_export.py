@@ -20,6 +20,7 @@ from tests.faults.workload import SETTINGS
 from tests.stores.backup_cases import fill, loaded, read_folder, watch_nothing
 from tests.stores.histories import NAMES
 from wattscope.assembly import export as export_module
+from wattscope.assembly import folder_reader
 from wattscope.assembly.export import (
     Exported,
     ExportFormat,
@@ -285,7 +286,7 @@ def export_unsteadily(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
         load.advance(30, is_flushed=False)
         n_before = len(load.number_of)
         before = name_rows(load.rows_below(max(load.number_of) + 1))
-        monkeypatch.setattr(export_module, "open_storage", count_opened)
+        monkeypatch.setattr(folder_reader, "open_storage", count_opened)
         monkeypatch.setattr(export_module, "_read", merge)
         exported = export(tmp_path / "data", tmp_path / "out.csv")
         assert len(load.number_of) > n_before
@@ -308,7 +309,9 @@ def test_merging_finds_an_export_that_does_not_look_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The check of the check."""
-    monkeypatch.setattr(export_module._Reader, "read", lambda self, ask: ask(self.storage.store))
+    monkeypatch.setattr(
+        folder_reader.FolderReader, "read", lambda self, ask: ask(self.storage.store)
+    )
     with pytest.raises(AssertionError):
         export_unsteadily(tmp_path, monkeypatch)
 

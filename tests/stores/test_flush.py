@@ -6,6 +6,7 @@ import errno
 import random
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -368,4 +369,19 @@ def test_a_flush_that_is_done_again_is_read_as_it_is_now(
     assert n_failed == 1
     assert store.damages == []
     assert len(store.read_raw((3,), T0, T0 + US_PER_DAY)) == len(other)
+    store.close()
+
+
+def test_reader_that_knows_newer_rules_takes_the_files_for_current(tmp_path: Path) -> None:
+    names = FakeNames()
+    store = open_store(tmp_path / "chunks", names)
+    store.write(record(0, *[(1, T0 + at * US_PER_HOUR, float(at), 0) for at in range(8)]))
+    store.flush()
+    names.devices[0] = replace(names.devices[0], interval_s=60.0)
+    reader = open_store(tmp_path / "chunks", names, is_read_only=True)
+    assert not reader.is_outdated()
+    store.write(record(1, (1, T0 + 9 * US_PER_HOUR, 9.0, 0)))
+    store.flush()
+    assert reader.is_outdated()
+    reader.close()
     store.close()

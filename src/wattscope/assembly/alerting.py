@@ -10,7 +10,7 @@ from typing import Any
 
 from wattscope.assembly.alert_preview import Previewer, RulePreview
 from wattscope.assembly.notifiers import build_notifiers
-from wattscope.assembly.storage import Storage, now_us
+from wattscope.assembly.storage import Keeping, now_us
 from wattscope.core.alerting import Alert, AlertRule, AlertState, Delivery, RuleKind
 from wattscope.core.findings import Severity
 from wattscope.core.incidents import BookedIncident, Incident, IncidentState
@@ -22,8 +22,6 @@ from wattscope.registry.incident_book import SqlIncidentBook
 from wattscope.registry.outbox import SqlOutbox
 from wattscope.settings import Settings
 
-_MARK = 0
-"""No rule has this number: what is kept under it says that the first rule has been made."""
 FIRST_RULE = AlertRule(0, "Incidents", RuleKind.INCIDENT, severity=Severity.WARNING)
 """There from the start: whoever adds a channel is told what is wrong."""
 
@@ -31,28 +29,28 @@ FIRST_RULE = AlertRule(0, "Incidents", RuleKind.INCIDENT, severity=Severity.WARN
 class AlertDesk:
     """Everything about alerts and incidents that routes and the program need."""
 
-    def __init__(self, settings: Settings, storage: Storage) -> None:
+    def __init__(self, settings: Settings, keeping: Keeping) -> None:
         """Put it together.
 
         Raises:
             SettingsError: A channel cannot be made.
         """
         self._settings = settings
-        self._rows = AlertBook(storage.database)
-        self._outbox = SqlOutbox(storage.database)
-        self.incidents = SqlIncidentBook(storage.database)
+        self._rows = AlertBook(keeping.database)
+        self._outbox = SqlOutbox(keeping.database)
+        self.incidents = SqlIncidentBook(keeping.database)
         """Incidents with their states; what looks find is kept in it."""
-        _put_first_rule(self._rows)
+        self._rows.put_first_rule(FIRST_RULE)
         self._courier = Courier(self._outbox, build_notifiers(settings), now_us, random.random)
         self._alerting = Alerting(
             self._rows,
             self.incidents,
-            storage.registry,
-            storage.live,
+            keeping.registry,
+            keeping.live,
             [Channel(one.name, one.type, tells_end=one.tell_end) for one in settings.notify],
             self._courier.announce,
         )
-        self._previewer = Previewer(storage.store, storage.registry, self.incidents)
+        self._previewer = Previewer(keeping.store, keeping.registry, self.incidents)
 
     # ── for the program ──────────────────────────────────────────────────────────────────────
 
@@ -68,10 +66,14 @@ class AlertDesk:
         """Deliver messages until ``end``."""
         await self._courier.run()
 
-    async def end(self) -> None:
-        """Let messages that are being sent arrive, and keep what rules remember."""
+    async def end(self, *, saves: bool = True) -> None:
+        """Let messages that are being sent arrive, and keep what rules remember.
+
+        ``saves``: not where another process looks by them already.
+        """
         await self._courier.end()
-        await asyncio.to_thread(self._alerting.save)
+        if saves:
+            await asyncio.to_thread(self._alerting.save)
 
     # ── for the routes ───────────────────────────────────────────────────────────────────────
 
@@ -147,10 +149,3 @@ class AlertDesk:
         site = self._settings.site
         notice = make_test_notice(secrets.token_hex(16), now_us(), site.name, site.time_zone)
         await self._courier.test(channel, notice)
-
-
-def _put_first_rule(rows: AlertBook) -> None:
-    """Make the first rule once: whoever drops it shall not find it again."""
-    if _MARK not in rows.load_states() and not rows.list_rules():
-        rows.put_rule(FIRST_RULE)
-        rows.save_states({_MARK: {"places": []}})

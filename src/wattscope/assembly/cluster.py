@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,6 +159,18 @@ class SeriesLookup:
             if self._registry.find_device(device) is None:
                 return None
         return self._registry.ensure_all_series(device, quantities)
+
+    def find_known(self, names: Sequence[tuple[str, str]]) -> list[int | None]:
+        """Series of devices and quantities; None where there is none, and none is made.
+
+        Raises:
+            TransientError: The server is away.
+        """
+        found = [self._registry.find_series(*name) for name in names]
+        if None not in found:
+            return found
+        self._registry.follow()
+        return [self._registry.find_series(*name) for name in names]
 
 
 def read_secret(name: str, file: str | None) -> str | None:

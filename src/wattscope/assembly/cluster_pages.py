@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from wattscope.assembly.alerting import AlertDesk
 from wattscope.assembly.cluster import Cluster
 from wattscope.assembly.device_metrics import build_device_metrics
 from wattscope.assembly.screen import build_screen
 from wattscope.assembly.storage import now_us
+from wattscope.core.incidents import Incident
+from wattscope.pipeline.fleet_board import FleetBoard
+from wattscope.pipeline.windows import WindowReader
+from wattscope.registry.process_book import ProcessBook
 from wattscope.settings import Settings
 from wattscope.web.services import Services
 
@@ -19,7 +24,13 @@ def build_cluster_services(
     describe: Callable[[], dict[str, Any]],
     allowed_hosts: tuple[str, ...],
 ) -> Services:
-    """What the web routes are given; ``describe`` tells of this process."""
+    """What the web routes are given; ``describe`` tells of this process.
+
+    Raises:
+        TransientError: A server is away; try again.
+        SettingsError: A channel for alerts cannot be made.
+    """
+    alerts = AlertDesk(settings, cluster)
     return Services(
         store=cluster.store,
         book=cluster.registry,
@@ -33,39 +44,37 @@ def build_cluster_services(
         allowed_hosts=allowed_hosts,
         screen=build_screen(settings),
         energy_price=settings.site.energy_price,
+        alerts=alerts,
+        fleet=_build_board(cluster, alerts) if settings.detect.enabled else None,
     )
 
 
+def _build_board(cluster: Cluster, alerts: AlertDesk) -> FleetBoard:
+    """How the panels of a site stand, by the incidents that others find."""
+    reader = WindowReader(cluster.store, cluster.registry, cluster.live)
+
+    def list_incidents() -> list[Incident]:
+        return [one for one in alerts.incidents.list_open(now_us()) if not one.is_over]
+
+    return FleetBoard(reader, cluster.live, now_us, list_incidents)
+
+
 def describe_cluster(cluster: Cluster, own: dict[str, Any]) -> dict[str, Any]:
-    """The health document of the pages; a log of files and a disk of ours are not there."""
-    store = cluster.store.describe()
+    """The health document of the pages: all processes, and the servers that they share.
+
+    There is no log and no disk of ours.
+    """
     by_code = cluster.shelf.count_by_code()
     return own | {
+        "processes": [
+            one.content | {"role": one.role, "name": one.name, "age_s": one.age_s}
+            for one in ProcessBook(cluster.database).list_all()
+        ],
         "sources": [],
-        "log": {
-            "end_offset": 0,
-            "bytes": 0,
-            "segments": 0,
-            "durability": "full",
-            "loss_window_s": 0.0,
-            "commit_ms": 0.0,
-            "failed_syncs": 0,
-            "damaged": 0,
-            "lost_records": 0,
-            "damages": [],
-        },
-        "store": store | {"lag_records": 0, "damages": []},
+        "log": None,
+        "store": cluster.store.describe() | {"lag_records": 0, "damages": []},
         "detection": None,
         "quarantine": {"total": sum(by_code.values()), "by_code": by_code},
         "registry": {"damages": list(cluster.database.damages)},
-        "disk": {
-            "state": "ok",
-            "detail": "",
-            "free_bytes": 0,
-            "total_bytes": 0,
-            "warn_free_bytes": 0,
-            "min_free_bytes": 0,
-            "has_reserve": False,
-            "data_bytes": store["bytes"],
-        },
+        "disk": None,
     }

@@ -11,12 +11,13 @@ from typing import Any
 import structlog
 
 from wattscope.assembly.model_training import (
+    Models,
     TrainingGround,
     TrainingWish,
     report_refused,
     retrain_due,
 )
-from wattscope.assembly.storage import Storage, now_us
+from wattscope.assembly.storage import Keeping, Storage, now_us
 from wattscope.compute.isolation_forest.learning import Span
 from wattscope.compute.isolation_forest.model import AnomalyModel
 from wattscope.core.errors import SettingsError
@@ -31,7 +32,7 @@ from wattscope.pipeline.windows import WindowReader
 from wattscope.plugins import PLUGINS, load_plugin
 from wattscope.ports import Detector
 from wattscope.registry.incident_book import SqlIncidentBook
-from wattscope.registry.model_shelf import ModelShelf, RefusedModel
+from wattscope.registry.model_shelf import RefusedModel
 from wattscope.settings import Settings
 
 _log = structlog.get_logger()
@@ -72,27 +73,38 @@ class Watcher:
     """Looks for faults beside the program."""
 
     def __init__(
-        self, settings: Settings, storage: Storage, tell: Callable[[Sequence[Incident]], None]
+        self,
+        settings: Settings,
+        keeping: Keeping,
+        models: Models,
+        tell: Callable[[Sequence[Incident]], None],
+        recent: RecentMinutes | None = None,
     ) -> None:
-        """``tell`` gets the incidents that are not over, after each look."""
+        """Look at nothing yet.
+
+        Args:
+            settings: Say which detectors look, and what a lost kWh is worth.
+            keeping: What is looked at.
+            models: Those that were trained; new ones are put there.
+            tell: Gets the incidents that are not over, after each look.
+            recent: The minutes just gone, where they pass through this process.
+        """
         self._settings = settings
-        self._storage = storage
-        recent = RecentMinutes()
-        storage.persist.watch(recent.update)
-        self._reader = WindowReader(storage.store, storage.registry, storage.live, recent)
-        self._shelf = ModelShelf(storage.folder.path)
+        self._keeping = keeping
+        self._reader = WindowReader(keeping.store, keeping.registry, keeping.live, recent)
+        self._shelf = models
         self._stamp = self._shelf.stamp()
         self._refused: tuple[RefusedModel, ...] = ()
         self._detection = Detection(self._reader, self._build())
         self._diagnosis = Diagnosis(
-            SqlIncidentBook(storage.database),
-            storage.registry.list_devices,
-            storage.registry.list_sites,
+            SqlIncidentBook(keeping.database),
+            keeping.registry.list_devices,
+            keeping.registry.list_sites,
             settings.site.energy_price,
             now_us,
             tell,
         )
-        self.board = FleetBoard(self._reader, storage.live, now_us, self._diagnosis.list_open)
+        self.board = FleetBoard(self._reader, keeping.live, now_us, self._diagnosis.list_open)
         """How the panels of a site stand."""
 
     async def run(self) -> None:
@@ -128,8 +140,8 @@ class Watcher:
         return build_detectors(self._settings.detect.leave_out, models=models)
 
     def _train_due(self) -> None:
-        storage = self._storage
-        ground = TrainingGround(storage.store, storage.registry, self._shelf)
+        keeping = self._keeping
+        ground = TrainingGround(keeping.store, keeping.registry, self._shelf)
         left_out: dict[str, tuple[Span, ...]] = {}
         for one in self._diagnosis.list_open():
             known = left_out.get(one.device, ())

@@ -10,14 +10,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from wattscope.assembly.backup import Watch, explaining
-from wattscope.assembly.storage import Storage, open_storage
+from wattscope.assembly.folder_reader import FolderReader
 from wattscope.core.errors import SettingsError, StorageError, UnknownNameError
 from wattscope.core.time_grid import US_PER_DAY, US_PER_MINUTE
 from wattscope.core.topology import Series
@@ -37,7 +37,6 @@ from wattscope.stores.upkeep.export import (
 )
 from wattscope.stores.upkeep.row_sums import Stretch, group_series, plan_reads
 
-_ATTEMPTS = 100
 _MARGIN_US = 2 * US_PER_DAY
 """A local day begins before its first row, and a counter's step may end behind a span's last."""
 _LONGEST_US = 500_000 * US_PER_MINUTE
@@ -45,8 +44,6 @@ _LONGEST_US = 500_000 * US_PER_MINUTE
 
 _BUCKET_COST = 4
 """Buckets from a row need about so many times its memory."""
-
-Read = TypeVar("Read")
 
 
 class ExportFormat(Enum):
@@ -91,33 +88,6 @@ class Exported:
     """Files of which rows could not be read."""
 
 
-class _Reader:
-    """Reads a data folder that another program may be changing."""
-
-    def __init__(self, settings: Settings, data: Path, stack: contextlib.ExitStack) -> None:
-        self._settings = settings
-        self._data = data
-        self._stack = stack
-        self.storage = self._open()
-
-    def _open(self) -> Storage:
-        return self._stack.enter_context(
-            open_storage(self._settings, self._data, is_read_only=True)
-        )
-
-    def read(self, ask: Callable[[DuckdbStore], Read]) -> Read:
-        """An answer in which no row is missing because a file was replaced."""
-        for _ in range(_ATTEMPTS):
-            store = self.storage.store
-            known = len(store.damages)
-            answer = ask(store)
-            if len(store.damages) == known or not store.is_outdated():
-                return answer
-            self._stack.close()
-            self.storage = self._open()
-        raise StorageError(f"data folder {self._data} changes too fast to be read; try again")
-
-
 def export_rows(
     settings: Settings, data: Path, file: Path, wish: ExportWish, watch: Watch
 ) -> Exported:
@@ -140,11 +110,11 @@ def export_rows(
     if file.exists():
         raise StorageError(f"{file} exists; choose another name, or remove it")
     with contextlib.ExitStack() as stack:
-        reader = _Reader(settings, data, stack)
+        reader = FolderReader(settings, data, stack)
         series = _choose_series(reader.storage.registry.list_series(), wish)
         with explaining(f"export to {file}"), _write_aside(file) as out:
             n_rows = _export(reader, series, wish, out, watch)
-        damages = tuple(one.file for one in reader.storage.store.damages)
+        damages = tuple(sorted(reader.damages))
     return Exported(n_rows, len(series), damages)
 
 
@@ -184,7 +154,7 @@ def _write_aside(file: Path) -> Iterator[BinaryIO]:
 
 
 def _export(
-    reader: _Reader,
+    reader: FolderReader,
     series: Sequence[Series],
     wish: ExportWish,
     out: BinaryIO,

@@ -14,12 +14,13 @@ mean of the product, so that a model of single readings would find means strange
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 
 from wattscope.core.reading import Batch, concat_batches, empty_batch
 from wattscope.core.time_grid import US_PER_DAY, US_PER_MINUTE
-from wattscope.stores.duckdb_store import DuckdbStore
+from wattscope.ports import Rollup
 
 MAX_VALUES = 500_000
 """Means that are read for a class: about 40 MB while it is trained."""
@@ -30,12 +31,30 @@ _GOLDEN = 0.618_033_988_75
 """Multiples of it, without their whole part, fill 0 to 1 evenly and keep no step with anything."""
 
 Span = tuple[int, int]
+
+
+class SampledStore(Protocol):
+    """What is asked of a store here; in memory or on a server, all have it."""
+
+    def time_range(self) -> Span | None:
+        """The oldest and the newest instant [µs]; None where there is nothing."""
+        ...
+
+    def last_rows(self) -> Batch:
+        """The newest row of every series."""
+        ...
+
+    def roll_up(self, series: Sequence[int], level: str, start_us: int, end_us: int) -> Rollup:
+        """Buckets of a level."""
+        ...
+
+
 Watch = Callable[[int, int], None]
 """Is told how much is done, and how much there is."""
 
 
 def read_sample(
-    store: DuckdbStore,
+    store: SampledStore,
     devices: Mapping[str, Sequence[int]],
     since_us: int,
     until_us: int,
@@ -63,7 +82,7 @@ def read_sample(
 
 
 def _find_range(
-    store: DuckdbStore, devices: Mapping[str, Sequence[int]], since_us: int, until_us: int
+    store: SampledStore, devices: Mapping[str, Sequence[int]], since_us: int, until_us: int
 ) -> Span | None:
     """The time to read, of an archive that before its end; None without values in it."""
     series = [one for numbers in devices.values() for one in numbers]
@@ -104,7 +123,7 @@ def _plan_reads(
     return [one for number, one in enumerate(pairs) if number * _GOLDEN % 1.0 < share]
 
 
-def _read_means(store: DuckdbStore, series: Sequence[int], start_us: int, end_us: int) -> Batch:
+def _read_means(store: SampledStore, series: Sequence[int], start_us: int, end_us: int) -> Batch:
     """Means of what is neither missing nor implausible."""
     buckets = store.roll_up(series, LEVEL, start_us, end_us)
     is_there = buckets.count > 0

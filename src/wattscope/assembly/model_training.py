@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import structlog
 
-from wattscope.assembly.history_sample import read_sample
+from wattscope.assembly.history_sample import SampledStore, read_sample
 from wattscope.assembly.storage import now_us, open_storage
 from wattscope.compute.isolation_forest.learning import (
     DeviceHistory,
@@ -30,9 +30,9 @@ from wattscope.core.errors import QueryError, SettingsError, StorageError
 from wattscope.core.time_grid import US_PER_S
 from wattscope.core.topology import Device, DeviceKind
 from wattscope.registry.model_shelf import ModelShelf, RefusedModel
+from wattscope.registry.sql_models import SqlModelShelf
 from wattscope.registry.sql_registry import SqlRegistry
 from wattscope.settings import Settings
-from wattscope.stores.duckdb_store import DuckdbStore
 
 _log = structlog.get_logger()
 LEARNED_KINDS = (DeviceKind.PANEL, DeviceKind.INVERTER)
@@ -42,6 +42,8 @@ _ATTEMPTS = 3
 _SEED = 2008
 """The same history gives the same model."""
 
+Models = ModelShelf | SqlModelShelf
+"""Where models are: in a folder, or in a registry that processes share."""
 Watch = Callable[[str, int, int], None]
 """Is told what is done now, how much of it is done, and how much there is."""
 
@@ -76,12 +78,12 @@ class TrainingReport:
 class TrainingGround:
     """Where history is, and where models go."""
 
-    store: DuckdbStore
+    store: SampledStore
     registry: SqlRegistry
-    shelf: ModelShelf
+    shelf: Models
 
 
-def load_models(shelf: ModelShelf) -> dict[str, AnomalyModel]:
+def load_models(shelf: Models) -> dict[str, AnomalyModel]:
     """The models that can be used, by class; those that cannot are named in the log."""
     models, refused = shelf.read_all()
     report_refused(refused)
@@ -160,7 +162,7 @@ def list_learnable(registry: SqlRegistry) -> tuple[DeviceKind, ...]:
     return tuple(kind for kind in LEARNED_KINDS if kind in kinds)
 
 
-def _find_trained_at(shelf: ModelShelf, kind: DeviceKind) -> int | None:
+def _find_trained_at(shelf: Models, kind: DeviceKind) -> int | None:
     try:
         return shelf.read(kind.value).trained_at_us
     except StorageError:

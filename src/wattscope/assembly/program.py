@@ -18,7 +18,9 @@ from wattscope.assembly.feeds import build_feed
 from wattscope.assembly.meter_fleet import build_fleet_source, find_modbus_source
 from wattscope.assembly.storage import Storage, now_us
 from wattscope.broker import BrokerOptions, EmbeddedBroker
+from wattscope.pipeline.recent_minutes import RecentMinutes
 from wattscope.pipeline.supervise import flush_regularly, keep_running
+from wattscope.registry.model_shelf import ModelShelf
 from wattscope.registry.profile_library import ProfileLibrary
 from wattscope.settings import Settings
 
@@ -47,7 +49,10 @@ class Program:
         self.watcher: Watcher | None = None
         """Looks for faults; None where the settings say that nothing does."""
         if settings.detect.enabled:
-            self.watcher = Watcher(settings, storage, self.alerts.take_incidents)
+            recent = RecentMinutes()
+            storage.persist.watch(recent.update)
+            models = ModelShelf(storage.folder.path)
+            self.watcher = Watcher(settings, storage, models, self.alerts.take_incidents, recent)
         self.broker: EmbeddedBroker | None = None
         if settings.broker.embedded:
             self.broker = EmbeddedBroker(

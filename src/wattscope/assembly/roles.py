@@ -3,6 +3,7 @@
 ::
 
     ingest, poll ── sources ─▶ intake ─▶ Kafka          store ── Kafka ─▶ PostgreSQL, Redis
+    detect ── PostgreSQL ─▶ incidents      alert ── Redis, incidents ─▶ alerts, messages
     api ── PostgreSQL, Redis ─▶ pages
 
 Every process answers ``/readyz`` from its first moment. A server that is away, at the start or
@@ -27,6 +28,7 @@ import structlog
 from fastapi import FastAPI
 
 from wattscope import __version__
+from wattscope.assembly.aggregates import AggregatesFeed, build_aggregates_feed
 from wattscope.assembly.cluster import (
     Cluster,
     SeriesLookup,
@@ -45,6 +47,7 @@ from wattscope.assembly.meter_fleet import (
 )
 from wattscope.assembly.poll_share import SharedFleet
 from wattscope.assembly.storage import WayIn, now_us
+from wattscope.assembly.watch_roles import WatchRole
 from wattscope.core.errors import TransientError
 from wattscope.core.time_grid import format_utc
 from wattscope.pipeline.carry import Carry
@@ -54,6 +57,7 @@ from wattscope.pipeline.tally import Tally
 from wattscope.plugins import load_plugin
 from wattscope.ports import LogFollower
 from wattscope.registry.poll_leases import LeaseOptions, PollLeases
+from wattscope.registry.process_book import ProcessBook
 from wattscope.registry.profile_library import ProfileLibrary
 from wattscope.settings import Settings, SourceSettings
 from wattscope.web.app import create_app, create_write_app
@@ -62,6 +66,8 @@ _log = structlog.get_logger()
 RETRY_S = 2.0
 FOLLOW_S = 1.0
 """How often names given by other processes are looked for [s]."""
+TELL_S = 5.0
+"""How often a process says to the others how it stands [s]."""
 RECEIPTS = 1000
 STORE_GROUP = "wattscope-store"
 OutcomeT = TypeVar("OutcomeT")
@@ -75,7 +81,9 @@ class Work:
     stages: list[Stage] = field(default_factory=list)
     feeds: list[Feed] = field(default_factory=list)
     follower: LogFollower | None = None
+    aggregates: AggregatesFeed | None = None
     carry: Carry | None = None
+    watch: WatchRole | None = None
     pages: FastAPI | None = None
 
 
@@ -148,15 +156,18 @@ class RoleProcess:
     def describe(self) -> dict[str, Any]:
         """The state of the process."""
         tally = Tally() if self._cluster is None else self._cluster.tally
-        carry, follower = self._work.carry, self._work.follower
+        carry, watch, sums = self._work.carry, self._work.watch, self._work.aggregates
+        followers = [self._work.follower, None if sums is None else sums.follower]
         return {
             "version": __version__,
             "role": self.role,
             "name": self.name,
             "started_at": format_utc(self._started_at_us),
             "counters": describe_tally(tally),
-            "lag": {} if follower is None else follower.lag(),
+            "lag": {name: n for one in followers if one for name, n in one.lag().items()},
+            "aggregates": None if sums is None else sums.describe(),
             "store_delay_s": None if carry is None else carry.state.newest_delay_s,
+            "watch": None if watch is None else watch.describe(),
         }
 
     # ── the work ─────────────────────────────────────────────────────────────────────────────
@@ -165,6 +176,9 @@ class RoleProcess:
         async with AsyncExitStack() as stack:
             cluster = await self._open(stack)
             self._cluster = cluster
+            # From now on others can see what it waits for.
+            telling = asyncio.create_task(self._tell_others(ProcessBook(cluster.database)))
+            stack.push_async_callback(_end, telling)
             self._work = await self._build(cluster, stack)
             if self._work.pages is not None:
                 show(self._work.pages)
@@ -174,6 +188,19 @@ class RoleProcess:
                 follow: Stage = ("names", partial(_follow_names, cluster))
                 for name, stage in (follow, *self._work.stages):
                     stages.create_task(keep_running(name, stage))
+
+    async def _tell_others(self, book: ProcessBook) -> None:
+        """Say in the registry how this process stands, for ever, and that it has ended."""
+        try:
+            while True:
+                # Who follows the registry says that it is away.
+                with contextlib.suppress(TransientError):
+                    told = self.describe() | {"waiting": self.list_waiting()}
+                    await asyncio.to_thread(book.tell, self.role, self.name, told)
+                await asyncio.sleep(TELL_S)
+        finally:
+            with contextlib.suppress(TransientError):
+                await asyncio.to_thread(book.forget, self.role, self.name)
 
     async def _open(self, stack: AsyncExitStack) -> Cluster:
         closing = contextlib.ExitStack()
@@ -197,10 +224,17 @@ class RoleProcess:
         if self.role == "store":
             return self._build_store(cluster, stack)
         if self.role == "api":
-            services = build_cluster_services(
-                self._settings, cluster, self.describe, self._allowed_hosts
+            services = await self._insist(
+                "pages",
+                lambda: build_cluster_services(
+                    self._settings, cluster, self.describe, self._allowed_hosts
+                ),
             )
             return Work(pages=create_app(services))
+        if self.role in {"detect", "alert"}:
+            watch = WatchRole(self.role, self.name, self._settings, cluster)
+            stack.push_async_callback(watch.duty.close)
+            return Work([(self.role, watch.duty.run)], watch=watch)
         return await self._build_sources(cluster, stack)
 
     async def _build_sources(self, cluster: Cluster, stack: AsyncExitStack) -> Work:
@@ -276,11 +310,21 @@ class RoleProcess:
             "flush",
             lambda: flush_regularly(
                 lambda: cluster.store.is_flush_due,
-                cluster.store.flush,
+                cluster.store.keep_up,
                 every_s=self._settings.storage.flush_minutes * 60,
             ),
         )
-        return Work([("carry", carry.run), flush], follower=follower, carry=carry)
+        stages: list[Stage] = [("carry", carry.run), flush]
+        aggregates = build_aggregates_feed(self._settings, cluster, self.name, stack)
+        if aggregates is not None:
+            stages.append(("live minutes", aggregates.feed.run))
+        return Work(stages, follower=follower, aggregates=aggregates, carry=carry)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 async def _follow_names(cluster: Cluster) -> None:

@@ -25,6 +25,7 @@ from wattscope.pipeline.tally import Tally
 from wattscope.ports import LiveView, Table
 from wattscope.registry.access import Shelf
 from wattscope.registry.database import Database
+from wattscope.registry.database_port import RegistryDatabase
 from wattscope.registry.sql_quarantine import SqlQuarantine
 from wattscope.registry.sql_registry import SqlRegistry
 from wattscope.settings import CHUNK_INTERVALS, DeviceSettings, Settings, list_array_devices
@@ -43,6 +44,9 @@ def now_us() -> int:
 
 class Keeping(Protocol):
     """Where readings and names are, in a data folder or in a cluster."""
+
+    @property
+    def database(self) -> RegistryDatabase: ...
 
     @property
     def registry(self) -> SqlRegistry: ...
@@ -95,14 +99,15 @@ class Storage:
 
 @contextmanager
 def open_storage(
-    settings: Settings, data: Path, *, is_read_only: bool = False
+    settings: Settings, data: Path, *, is_read_only: bool = False, is_copy: bool = False
 ) -> Iterator[Storage]:
     """Open a data folder, take in what the log holds beyond the store, and close it in the end.
 
     Args:
-        settings: Site and devices are put into the registry, unless read-only.
+        settings: Site and devices are put into the registry, unless read-only or a copy.
         data: The folder; made when missing.
         is_read_only: Look only; another program may be writing.
+        is_copy: All names come from elsewhere.
     """
     folder = DataFolder(data)
     with contextlib.ExitStack() as stack:
@@ -110,7 +115,9 @@ def open_storage(
             stack.enter_context(folder)
         for _ in range(_READ_ATTEMPTS):
             with contextlib.ExitStack() as attempt:
-                storage = _open_parts(settings, folder, attempt, is_read_only=is_read_only)
+                storage = _open_parts(
+                    settings, folder, attempt, is_read_only=is_read_only, is_copy=is_copy
+                )
                 if is_read_only and storage.store.is_outdated():
                     # The writer moved rows from the log to files between our two looks.
                     continue
@@ -122,7 +129,12 @@ def open_storage(
 
 
 def _open_parts(
-    settings: Settings, folder: DataFolder, stack: contextlib.ExitStack, *, is_read_only: bool
+    settings: Settings,
+    folder: DataFolder,
+    stack: contextlib.ExitStack,
+    *,
+    is_read_only: bool,
+    is_copy: bool,
 ) -> Storage:
     """Everything in the folder, caught up; closed by the stack."""
     # First: on a full disk its reserve lets the others open.
@@ -134,7 +146,7 @@ def _open_parts(
     for words in database.damages:
         _log.error("registry damaged", detail=words)
     registry, shelf = SqlRegistry(database), SqlQuarantine(database)
-    if not is_read_only:
+    if not (is_read_only or is_copy):
         register_known(registry, settings)
     store = _open_store(settings, folder, registry, shelf, is_read_only=is_read_only)
     stack.callback(store.close)

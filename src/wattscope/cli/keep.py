@@ -44,7 +44,7 @@ def backup(
     """Copy the data folder consistently, also while the program runs; see docs/backup.md."""
     configure_logging()
     settings = read_settings(settings_file)
-    with _show_progress() as watch:
+    with show_progress() as watch:
         note = make_backup(settings, data, target, watch)
     typer.echo(
         f"backup {target}: {note.rows} rows of {len(note.series)} series, everything below log "
@@ -68,7 +68,7 @@ def restore(
     """Make a data folder out of a backup, proved by counts and sums before it is put in place."""
     configure_logging()
     settings = read_settings(settings_file)
-    with _show_progress() as watch:
+    with show_progress() as watch:
         restored = restore_backup(settings, source, data, watch, is_kept=not check)
     note = restored.note
     _print_sums(note)
@@ -116,7 +116,7 @@ def export(
         tuple(device or ()),
         tuple(quantity or ()),
     )
-    with _show_progress() as watch:
+    with show_progress() as watch:
         exported = export_rows(settings, data, file, wish, watch)
     typer.echo(f"{file}: {exported.rows} rows of {exported.n_series} series")
     if exported.damages:
@@ -127,7 +127,7 @@ def export(
 
 
 @contextmanager
-def _show_progress() -> Iterator[Watch]:
+def show_progress() -> Iterator[Watch]:
     """A bar on standard error for each thing that is done."""
     columns = (
         TextColumn("{task.description}"),

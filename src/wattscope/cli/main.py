@@ -30,6 +30,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "explain": ("explain",),
     "detect": ("detect",),
     "keep": ("backup", "restore", "export"),
+    "move": ("migrate",),
     "check": ("check", "doctor"),
     "mend": ("verify", "repair"),
     "train": ("train",),

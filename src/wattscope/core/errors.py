@@ -11,7 +11,8 @@
     │   └── QueryError       a question that cannot be answered as asked
     │       └── RowError     a row of the meter book that cannot be meant
     └── TransientError       trying again later may help (a broker is away)
-        └── StorageFullError the disk of the data folder has no room for new data
+        ├── StorageFullError the disk of the data folder has no room for new data
+        └── ChangedMeanwhileError  another process has changed it since it was read
 
 A message says what happened, where, and what to do.
 A bad reading is not an error: see ``core.findings``.
@@ -100,3 +101,9 @@ class StorageFullError(TransientError):
     """New data is refused until there is room on the disk again; questions are answered."""
 
     code = "storage_full"
+
+
+class ChangedMeanwhileError(TransientError):
+    """What was to be changed is not any more what it was when that was decided."""
+
+    code = "changed_meanwhile"

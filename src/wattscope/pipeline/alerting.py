@@ -3,14 +3,20 @@
 What changes is written with the messages that tell of it in one transaction, and only then
 remembered: where the disk refuses, the next look begins from the same state. Which alerts are not
 over is known from them after a start; what else rules remember is kept every few seconds.
+
+Where processes share the book, one of them looks, and people may ask any of them: what they change
+is announced, and read by the one that looks before it looks again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from typing import Final
+
+import structlog
 
 from wattscope.alerts import (
     Step,
@@ -33,9 +39,11 @@ from wattscope.core.alerting import (
     Delivery,
     RuleKind,
 )
-from wattscope.core.errors import QueryError
+from wattscope.core.errors import ChangedMeanwhileError, QueryError, UnknownNameError
 from wattscope.core.incidents import BookedIncident, Incident, IncidentState
+from wattscope.core.time_grid import US_PER_S
 from wattscope.pipeline.alert_rows import AlertRows, Change, IncidentRows
+from wattscope.pipeline.known_alerts import KnownAlerts, key_of
 from wattscope.pipeline.notices import Channel, make_deliveries
 from wattscope.pipeline.rule_watch import RuleWatch
 from wattscope.pipeline.watched import Names
@@ -44,9 +52,10 @@ from wattscope.ports import LiveView
 LOOK_S: Final = 1.0
 TOPIC: Final = "alerts"
 """Under which changes are announced to all processes."""
-
-Key = tuple[int, str, str]
-"""Rule, device, and what it is about: of these there is one open alert at most."""
+FOLLOW_US: Final = 5 * US_PER_S
+"""How old what other processes keep may be in memory, should an announcement be lost [µs]."""
+_ATTEMPTS: Final = 3
+_log = structlog.get_logger()
 
 
 class Alerting:
@@ -64,7 +73,8 @@ class Alerting:
         """Take the parts.
 
         Args:
-            rows: Keeps rules and alerts.
+            rows: Keeps rules and alerts. Where other processes change them beside this one, the
+                incidents are those that are kept.
             incident_rows: Keeps incidents.
             names: Sites, devices and series.
             live: What rules look at.
@@ -72,19 +82,15 @@ class Alerting:
             on_news: Called when there are new messages to send.
         """
         self._rows = rows
-        self._incident_rows = incident_rows
         self._names = names
         self._live = live
         self._channels = tuple(channels)
         self._on_news = on_news
         self._lock = threading.RLock()
-        self._rules = {one.id: one for one in rows.list_rules()}
-        self._open: dict[Key, Alert] = {_key(one): one for one in rows.list_open()}
-        self._silent: dict[Key, Alert] = {_key(one): one for one in rows.list_silenced(0)}
+        self._is_shared = rows.is_shared
+        self._known = KnownAlerts(rows, incident_rows, has_kept_incidents=rows.is_shared)
+        self._seen_version, self._followed_at_us = -1, 0
         self._watch = RuleWatch(rows, names, live)
-        self._incidents: dict[str, Incident] | None = None
-        dealt_with = (IncidentState.ACKNOWLEDGED, IncidentState.SILENCED)
-        self._dealt_with = {one.incident.id: one for one in incident_rows.list_states(dealt_with)}
 
     @property
     def version(self) -> int:
@@ -100,25 +106,41 @@ class Alerting:
     def observe(self, now_us: int) -> None:
         """Look at the live view and at the incidents, and raise and end alerts."""
         with self._lock:
-            if self._watch.follow_names(now_us):
-                self._rewatch(now_us)
-            changes: list[Change] = self._wake_all(now_us)
-            steps = self._watch.look(now_us)
-            for rule, made in steps.items():
-                changes += self._judge_step(self._watch.find(rule), made, now_us)
-            changes += self._judge_incidents(now_us)
-            self._write(changes)
-            self._watch.remember(steps, now_us)
+            try:
+                self._observe(now_us)
+            except ChangedMeanwhileError as fault:
+                # Nothing was written or remembered: the next look sees what is so now.
+                _log.info("alerts are looked at again", reason=str(fault))
+                self._followed_at_us = 0
+
+    def _observe(self, now_us: int) -> None:
+        has_other_rules = self._is_shared and self._follow(now_us)
+        if self._watch.follow_names(now_us) or has_other_rules:
+            self._rewatch(now_us)
+        changes: list[Change] = self._wake_all(now_us)
+        steps = self._watch.look(now_us)
+        for rule, made in steps.items():
+            changes += self._judge_step(self._watch.find(rule), made, now_us)
+        changes += self._judge_incidents(now_us)
+        self._write(changes)
+        self._watch.remember(steps, now_us)
+
+    def _follow(self, now_us: int) -> bool:
+        """Read what others may have changed. Returns whether there are other rules."""
+        # Before what is read: what is changed while it is read is read again.
+        version = self.version
+        is_recent = 0 <= now_us - self._followed_at_us < FOLLOW_US
+        if version == self._seen_version and is_recent:
+            return False
+        has_other_rules = self._known.load()
+        self._seen_version, self._followed_at_us = version, now_us
+        return has_other_rules
 
     def take_incidents(self, incidents: Sequence[Incident], now_us: int) -> None:
         """Take all incidents that are not over, as they are from now on."""
         with self._lock:
-            self._incidents = {one.id: one for one in incidents}
-            # One that is over and begins again is news.
-            self._dealt_with = {
-                number: one for number, one in self._dealt_with.items() if number in self._incidents
-            }
-            self._live.announce(TOPIC)
+            if self._known.take_incidents(incidents):
+                self._live.announce(TOPIC)
             self._write(self._judge_incidents(now_us))
 
     def save(self) -> None:
@@ -131,7 +153,9 @@ class Alerting:
     def list_rules(self) -> list[AlertRule]:
         """All rules, by id."""
         with self._lock:
-            return [self._rules[number] for number in sorted(self._rules)]
+            if self._is_shared:
+                return self._rows.list_rules()
+            return [self._known.rules[number] for number in sorted(self._known.rules)]
 
     def check_rule(self, rule: AlertRule) -> None:
         """Refuse a rule that cannot be meant.
@@ -156,8 +180,7 @@ class Alerting:
         self.check_rule(rule)
         with self._lock:
             kept = self._rows.put_rule(rule)
-            self._rules[kept.id] = kept
-            self._rewatch(now_us)
+            self._take_rules(now_us)
             return kept
 
     def drop_rule(self, rule: int, now_us: int) -> None:
@@ -168,8 +191,14 @@ class Alerting:
         """
         with self._lock:
             self._rows.drop_rule(rule)
-            self._rules.pop(rule, None)
             self._watch.forget(rule)
+            self._take_rules(now_us)
+
+    def _take_rules(self, now_us: int) -> None:
+        """Look by the rules that are kept now; where processes share them, the one that looks."""
+        if self._is_shared:
+            self._live.announce(TOPIC)
+        elif self._known.load():
             self._rewatch(now_us)
 
     def acknowledge(self, alert: int, now_us: int) -> Alert:
@@ -204,21 +233,20 @@ class Alerting:
             QueryError: It is over.
         """
         with self._lock:
-            booked = self._incident_rows.put_state(incident, state, now_us, until_us)
-            self._dealt_with.pop(incident, None)
-            if state is not IncidentState.OPEN:
-                self._dealt_with[incident] = booked
-            changes: list[Change] = []
-            for key, one in self._open.items():
-                if key[2] != incident:
-                    continue
+            booked = self._known.put_incident_state(incident, state, now_us, until_us)
+
+            def follow(alert: Alert) -> Alert:
                 if state is IncidentState.ACKNOWLEDGED:
-                    changes.append((acknowledge(one, now_us), ()))
-                elif state is IncidentState.SILENCED:
-                    changes.append((silence(one, until_us, now_us), ()))
-                else:
-                    changes.append((reopen(one, now_us), ()))
-            self._write(changes)
+                    return acknowledge(alert, now_us)
+                if state is IncidentState.SILENCED:
+                    return silence(alert, until_us, now_us)
+                return reopen(alert, now_us)
+
+            self._insist(
+                lambda: [
+                    (follow(one), ()) for one in self._known.open.values() if one.key == incident
+                ]
+            )
             self._live.announce(TOPIC)
             return booked
 
@@ -226,29 +254,56 @@ class Alerting:
         self, alert: int, change: Callable[[Alert], Alert], state: IncidentState, now_us: int
     ) -> Alert:
         with self._lock:
-            changed = change(self._rows.find_alert(alert))
-            self._write([(changed, ())])
-            if self._incidents is not None and changed.key in self._incidents:
-                booked = self._incident_rows.put_state(
-                    changed.key, state, now_us, changed.silenced_until_us
-                )
-                self._dealt_with[changed.key] = booked
+
+            def decide() -> list[Change]:
+                open_ones = (one for one in self._known.open.values() if one.id == alert)
+                # One that is over is refused by what is to be done with it.
+                found = next(open_ones, None) or self._rows.find_alert(alert)
+                return [(change(found), ())]
+
+            [(changed, _)] = self._insist(decide)
+            rule = self._known.rules.get(changed.rule)
+            if rule is not None and rule.kind is RuleKind.INCIDENT:
+                # One that has just ended needs nobody any more.
+                with contextlib.suppress(QueryError, UnknownNameError):
+                    self._known.put_incident_state(
+                        changed.key, state, now_us, changed.silenced_until_us
+                    )
             return changed
+
+    def _insist(self, decide: Callable[[], list[Change]]) -> list[Change]:
+        """Decide upon what is kept now and write it, again where it has changed meanwhile.
+
+        Raises:
+            ChangedMeanwhileError: It changes all the time.
+        """
+        for attempt in range(_ATTEMPTS):
+            if self._is_shared:
+                self._known.load()
+            changes = decide()
+            try:
+                self._write(changes)
+            except ChangedMeanwhileError:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            else:
+                break
+        return changes
 
     # ── rules over the live view ─────────────────────────────────────────────────────────────
 
     def _rewatch(self, now_us: int) -> None:
         """Put all rules over the registry anew, and end alerts that nobody watches any more."""
-        self._watch.rebuild(self._rules.values(), self._open)
+        self._watch.rebuild(self._known.rules.values(), self._known.open)
         watched = self._watch.list_places()
         about_incidents = {
             rule.id
-            for rule in self._rules.values()
+            for rule in self._known.rules.values()
             if rule.is_enabled and rule.kind is RuleKind.INCIDENT
         }
         gone = [
             (clear(one, now_us), ())
-            for key, one in self._open.items()
+            for key, one in self._known.open.items()
             if key not in watched and key[0] not in about_incidents
         ]
         self._write(gone)
@@ -264,7 +319,7 @@ class Alerting:
             changes.append(self._raise(said, rule, now_us, ""))
         for at in made.cleared.tolist():
             place = watch.places[at]
-            alert = self._open.get((rule.id, place.device, place.key))
+            alert = self._known.open.get((rule.id, place.device, place.key))
             if alert is not None:
                 changes.append(self._end(alert, rule, now_us))
         return changes
@@ -272,24 +327,24 @@ class Alerting:
     # ── rules over incidents ─────────────────────────────────────────────────────────────────
 
     def _judge_incidents(self, now_us: int) -> list[Change]:
-        if self._incidents is None:
+        if self._known.incidents is None:
             return []
         changes: list[Change] = []
-        for rule in self._rules.values():
+        for rule in self._known.rules.values():
             if rule.kind is not RuleKind.INCIDENT:
                 continue
             changes += [
                 self._raise_incident(rule, one, now_us)
-                for one in self._incidents.values()
-                if (rule.id, one.device, one.id) not in self._open
-                and one.id not in self._dealt_with
+                for one in self._known.incidents.values()
+                if (rule.id, one.device, one.id) not in self._known.open
+                and one.id not in self._known.dealt_with
                 and tells_of(rule, one, self._zone_of(one.site), now_us)
             ]
-        for key, alert in self._open.items():
-            of_rule = self._rules.get(key[0])
+        for key, alert in self._known.open.items():
+            of_rule = self._known.rules.get(key[0])
             if of_rule is None or of_rule.kind is not RuleKind.INCIDENT:
                 continue
-            if not of_rule.is_enabled or alert.key not in self._incidents:
+            if not of_rule.is_enabled or alert.key not in self._known.incidents:
                 changes.append(self._end(alert, of_rule, now_us))
         return changes
 
@@ -304,7 +359,7 @@ class Alerting:
     # ── what becomes of alerts ───────────────────────────────────────────────────────────────
 
     def _raise(self, said: Alert, rule: AlertRule, now_us: int, advice: str) -> Change:
-        alert = raise_alert(said, self._silent.get(_key(said)), now_us)
+        alert = raise_alert(said, self._known.silent.get(key_of(said)), now_us)
         return alert, self._tell(AlertEvent.RAISED, alert, rule, advice)
 
     def _end(self, alert: Alert, rule: AlertRule, now_us: int) -> Change:
@@ -314,17 +369,13 @@ class Alerting:
 
     def _wake_all(self, now_us: int) -> list[Change]:
         changes: list[Change] = []
-        for alert in self._open.values():
+        for alert in self._known.open.values():
             woken = wake(alert, now_us)
-            rule = self._rules.get(alert.rule)
+            rule = self._known.rules.get(alert.rule)
             if woken is not None and rule is not None:
                 changes.append((woken, self._tell(AlertEvent.REMINDED, woken, rule, "")))
-        for booked in list(self._dealt_with.values()):
-            until_us = booked.silenced_until_us
-            if booked.state is IncidentState.SILENCED and now_us >= until_us:
-                self._incident_rows.put_state(booked.incident.id, IncidentState.OPEN, now_us)
-                del self._dealt_with[booked.incident.id]
-                self._live.announce(TOPIC)
+        if self._known.wake_incidents(now_us):
+            self._live.announce(TOPIC)
         return changes
 
     def _tell(
@@ -337,19 +388,7 @@ class Alerting:
     def _write(self, changes: Sequence[Change]) -> None:
         if not changes:
             return
-        for alert in self._rows.write(changes):
-            key = _key(alert)
-            self._silent.pop(key, None)
-            if alert.state is not AlertState.CLEARED:
-                self._open[key] = alert
-                continue
-            self._open.pop(key, None)
-            if alert.silenced_until_us:
-                self._silent[key] = alert
+        self._known.write(changes)
         self._live.announce(TOPIC)
         if any(messages for _, messages in changes):
             self._on_news()
-
-
-def _key(alert: Alert) -> Key:
-    return alert.rule, alert.device, alert.key

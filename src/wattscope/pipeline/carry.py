@@ -14,23 +14,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
-import structlog
-
-from wattscope.core.errors import TransientError
 from wattscope.core.reading import Batch
+from wattscope.pipeline.insistence import OutcomeT, insist
 from wattscope.pipeline.tally import Tally
 from wattscope.ports import FollowedRecord, LiveView, LogFollower, Quarantined, StoreReceipt
 
-_log = structlog.get_logger()
 POLL_S = 1.0
 """Longest wait for a record, after which the process looks whether it shall end [s]."""
 RETRY_S = 1.0
 COMMIT_EVERY_S = 1.0
 """Records that are stored already are given again after a crash; so much of them at most [s]."""
-
-OutcomeT = TypeVar("OutcomeT")
 
 
 class LoadingStore(Protocol):
@@ -135,17 +130,4 @@ class Carry:
         self._committed_s, self._has_uncommitted = self._monotonic_s(), False
 
     async def _insist(self, attempt: Callable[[], OutcomeT], what: str) -> OutcomeT:
-        """Try again until it is taken; a change for the worse or the better is said once."""
-        while True:
-            try:
-                outcome = await asyncio.to_thread(attempt)
-            except TransientError as fault:
-                if not self.state.fault:
-                    _log.error("carrying waits", stage=what, reason=str(fault))
-                self.state.fault = f"{what}: {fault}"
-                await asyncio.sleep(RETRY_S)
-                continue
-            if self.state.fault:
-                _log.info("carrying goes on", stage=what)
-                self.state.fault = ""
-            return outcome
+        return await insist(attempt, what, self.state, stage="carry", retry_s=RETRY_S)

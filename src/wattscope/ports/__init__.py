@@ -5,7 +5,15 @@ Every implementation passes the contract suite of its port in ``tests/contracts`
 """
 
 from wattscope.ports.live import LiveMinutes, LiveView, MinuteSums
-from wattscope.ports.logs import EventLog, FollowedRecord, LogFollower, LogRecord, LogWriter
+from wattscope.ports.logs import (
+    EventLog,
+    FollowedMinutes,
+    FollowedRecord,
+    LogFollower,
+    LogRecord,
+    LogWriter,
+    MinutesFollower,
+)
 from wattscope.ports.messages import Quarantined, RawMessage, Reception, SetAside, Source
 from wattscope.ports.sharing import Registry, WorkShare
 from wattscope.ports.stores import Chart, Rollup, Store, StoreReceipt, Table
@@ -15,6 +23,7 @@ __all__ = [
     "Chart",
     "Detector",
     "EventLog",
+    "FollowedMinutes",
     "FollowedRecord",
     "LiveMinutes",
     "LiveView",
@@ -22,6 +31,7 @@ __all__ = [
     "LogRecord",
     "LogWriter",
     "MinuteSums",
+    "MinutesFollower",
     "Notifier",
     "Quarantined",
     "RawMessage",

@@ -81,5 +81,11 @@ class LiveMinutes(Protocol):
         ...
 
     def put_minutes(self, series: Int32Column, sums: MinuteSums) -> None:
-        """Put sums that were made elsewhere in the place of those of the minute before."""
+        """Put sums that were made elsewhere in the place of those of the minute before.
+
+        Where more values were counted here they stay; sums of any other minute are ignored.
+
+        Raises:
+            TransientError: The view is away; put the same again later, it changes nothing twice.
+        """
         ...

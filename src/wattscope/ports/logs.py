@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from wattscope.core.reading import Batch
+from wattscope.core.findings import Rejection
+from wattscope.core.reading import Batch, Int32Column
+from wattscope.ports.live import MinuteSums
 from wattscope.ports.messages import Quarantined
+
+FollowedT_co = TypeVar("FollowedT_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,20 @@ class FollowedRecord:
     """When the first of the values came in [µs since 1970]; None where there are none."""
 
 
-class LogFollower(Protocol):
+@dataclass(frozen=True, slots=True)
+class FollowedMinutes:
+    """Sums of minutes that were made elsewhere, as many as are given at once."""
+
+    series: Int32Column
+    sums: MinuteSums
+    """Of the series, in the order in which they were told: a later one of a minute replaces it."""
+    n_longer: int = 0
+    """Sums of longer buckets beside them, which nobody here wants."""
+    refused: tuple[Rejection, ...] = ()
+    """Why messages were left out; each says which."""
+
+
+class Follower(Protocol[FollowedT_co]):
     """The way out of a log that many processes write and share the reading of.
 
     Such a log has partitions, and no offset that stands for all before it: it is no ``EventLog``,
@@ -76,7 +93,7 @@ class LogFollower(Protocol):
     than the log keeps is still there.
     """
 
-    def poll(self, timeout_s: float) -> FollowedRecord | None:
+    def poll(self, timeout_s: float) -> FollowedT_co | None:
         """The next record; None when none came in time. One that was given is not given again.
 
         Raises:
@@ -99,6 +116,14 @@ class LogFollower(Protocol):
     def close(self) -> None:
         """Leave the group; what was not committed is given to its other members."""
         ...
+
+
+class LogFollower(Follower[FollowedRecord], Protocol):
+    """Follows what was accepted."""
+
+
+class MinutesFollower(Follower[FollowedMinutes], Protocol):
+    """Follows sums of minutes that were made elsewhere; only those of series that are known."""
 
 
 class EventLog(LogWriter, Protocol):

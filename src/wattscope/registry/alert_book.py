@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from wattscope.core.alerting import Alert, AlertRule, AlertState, Delivery
-from wattscope.core.errors import UnknownNameError
+from wattscope.core.errors import ChangedMeanwhileError, UnknownNameError
 from wattscope.registry.alert_rows import (
     alert_of_row,
     delivery_of_row,
@@ -32,17 +32,24 @@ KEPT_ALERTS = 100_000
 _PRUNE_EVERY = 500
 _MAX_IN = 500
 _OVER = AlertState.CLEARED.value
+_FIRST_RULE_MARK = 0
+"""No rule has this number: what is kept under it says that the first rule has been made."""
 
 
 class AlertBook:
     """The tables; safe to use from several threads and processes, as its database is.
 
-    Rules are kept as names are. Of one alert the process that wrote last is right.
+    Rules are kept as names are. What changes an alert says what the alert was before.
     """
 
     def __init__(self, database: RegistryDatabase) -> None:
         self._database = database
         self._since_prune = 0
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes change it beside us."""
+        return self._database.is_shared
 
     # ── rules ────────────────────────────────────────────────────────────────────────────────
 
@@ -78,6 +85,16 @@ class AlertBook:
             edit.write([change_row(alert_rules, old_row, _named_row(kept))])
         return kept
 
+    def put_first_rule(self, rule: AlertRule) -> None:
+        """Keep a rule where there never was one: whoever drops it shall not find it again."""
+        with self._database.edit_names() as edit:
+            if _FIRST_RULE_MARK in self.load_states() or self.list_rules():
+                return
+            edit.write(
+                [change_row(alert_rules, None, _named_row(replace(rule, id=self._next_id())))]
+            )
+            self.save_states({_FIRST_RULE_MARK: {"places": []}})
+
     def drop_rule(self, rule: int) -> None:
         """Forget a rule and what it remembers; its alerts stay.
 
@@ -112,7 +129,11 @@ class AlertBook:
 
     # ── alerts ───────────────────────────────────────────────────────────────────────────────
 
-    def write(self, changed: Sequence[tuple[Alert, Sequence[Delivery]]]) -> list[Alert]:
+    def write(
+        self,
+        changed: Sequence[tuple[Alert, Sequence[Delivery]]],
+        before: Mapping[int, Alert] | None = None,
+    ) -> list[Alert]:
         """Keep alerts and the messages about them in one transaction.
 
         Where processes share the book and two of them see the same begin or end, the first one
@@ -121,18 +142,22 @@ class AlertBook:
         Args:
             changed: New alerts with id 0 and changed ones, each with its messages; those of a new
                 alert are given its id.
+            before: What changed alerts were when that was decided, by id.
 
         Returns:
             The alerts, the new ones with their ids.
+
+        Raises:
+            ChangedMeanwhileError: One is not any more what it was before; nothing is kept.
         """
         written = []
         with self._database.begin_alone(alerts.name) as connection:
             for alert, messages in changed:
                 told = _find_told(connection, alert) if self._database.is_shared else None
-                if told is not None and messages:
+                if told is not None and (messages or not alert.id):
                     written.append(told)
                     continue
-                kept = _write_alert(connection, alert)
+                kept = _write_alert(connection, alert, (before or {}).get(alert.id))
                 written.append(kept)
                 for one in messages:
                     sent = replace(one, notice=replace(one.notice, alert=kept.id))
@@ -227,14 +252,32 @@ def _find_told(connection: Connection, alert: Alert) -> Alert | None:
     return next((alert_of_row(row) for row in rows.mappings()), None)
 
 
-def _write_alert(connection: Connection, alert: Alert) -> Alert:
+def _write_alert(connection: Connection, alert: Alert, before: Alert | None) -> Alert:
     row = row_of_alert(alert)
-    if alert.id:
-        connection.execute(update(alerts).where(alerts.c.id == alert.id).values(row))
+    if not alert.id:
+        key = connection.execute(insert(alerts).values(row)).inserted_primary_key
+        assert key is not None  # noqa: S101  # one row was inserted
+        return replace(alert, id=key[0])
+    is_it = alerts.c.id == alert.id
+    if before is None:
+        connection.execute(update(alerts).where(is_it).values(row))
         return alert
-    key = connection.execute(insert(alerts).values(row)).inserted_primary_key
-    assert key is not None  # noqa: S101  # one row was inserted
-    return replace(alert, id=key[0])
+    changed = connection.execute(
+        update(alerts)
+        .where(
+            is_it,
+            # One of them is another whenever anything is.
+            alerts.c.state == before.state.value,
+            alerts.c.changed_at_us == before.changed_at_us,
+            alerts.c.silenced_until_us == before.silenced_until_us,
+        )
+        .values(row)
+    )
+    if not changed.rowcount:
+        raise ChangedMeanwhileError(
+            f"alert {alert.id} has changed since it was read; read it and try again"
+        )
+    return alert
 
 
 def _write_states(connection: Connection, states: Mapping[int, Mapping[str, Any]]) -> None:

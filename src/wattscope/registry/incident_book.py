@@ -60,6 +60,20 @@ class SqlIncidentBook:
             _write(connection, changed)
         return changed
 
+    def wake(self, incident: str, now_us: int) -> bool:
+        """Open an incident whose silence is over. Returns whether it was silenced still."""
+        with self._database.begin_alone(incidents.name) as connection:
+            found = _read(connection, [incident])
+            is_due = bool(found) and (
+                found[0].state is IncidentState.SILENCED and now_us >= found[0].silenced_until_us
+            )
+            if is_due:
+                opened = replace(
+                    found[0], state=IncidentState.OPEN, changed_at_us=now_us, silenced_until_us=0
+                )
+                _write(connection, opened)
+        return is_due
+
     def find(self, incident: str) -> BookedIncident:
         """The incident of an id.
 

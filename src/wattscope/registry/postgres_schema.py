@@ -8,6 +8,7 @@
       names_changes what each change was, so that others need not read everything again
       leases        who works on what: see ``poll_leases``
       models        model files, see ``sql_models``
+      processes     what each process said of itself last, see ``process_book``
       version       version of all this: one row
 
 They lie in a schema of their own: a meter book may be in the same database, and has a table
@@ -95,6 +96,17 @@ models = Table(
     Column("device_class", Text, primary_key=True),
     Column("revision", BigInteger, nullable=False),
     Column("content", LargeBinary, nullable=False),
+)
+
+processes = Table(
+    "processes",
+    metadata,
+    Column("role", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    # JSON.
+    Column("content", Text, nullable=False),
+    # By the clock of the server [µs].
+    Column("told_at_us", BigInteger, nullable=False),
 )
 
 # The version is ``version``; damage is found by checksums of the server, not by a mark.

@@ -94,6 +94,7 @@ class DuckdbStore(Questions):
         self._engine = open_engine(folder, memory_mb=memory_mb, threads=threads)
         self._lock = threading.RLock()
         self._manifest, self.faults = load_manifest(folder, chunk_us)
+        self._as_read = self._manifest
         if not is_read_only:
             if self.faults or not (folder / MANIFEST_NAME).exists():
                 # Which of the files count is told by what was read; that is made whole first. And
@@ -274,9 +275,21 @@ class DuckdbStore(Questions):
         """Length of a span [µs]."""
         return self._manifest.chunk_us
 
+    def find_retired(self) -> dict[int, int]:
+        """The instant before which retention has removed rows [µs], by series of which it has."""
+        manifest = self._manifest
+        # Rising by span, so that the last one stays.
+        return {
+            one: span.start_us + manifest.chunk_us
+            for span in manifest.spans
+            for one in span.retired
+        }
+
     def is_outdated(self) -> bool:
         """Whether another process has put a newer manifest in place since this one was opened."""
-        return load_manifest(self._folder, self._manifest.chunk_us)[0] != self._manifest
+        # A reader knows more than the file says where a rule has changed since it was written.
+        known = self._as_read if self._is_read_only else self._manifest
+        return load_manifest(self._folder, known.chunk_us)[0] != known
 
     def describe(self) -> dict[str, int]:
         """Sizes for the health page."""

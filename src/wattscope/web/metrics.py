@@ -58,34 +58,54 @@ class ProgramCollector(Collector):
             aside.add_metric([code], count)
         yield aside
         yield from _collect_sources(health["sources"])
-        for name, text, value in (
-            ("log_bytes", "Bytes of the event log on disk.", health["log"]["bytes"]),
-            ("log_end_offset", "Offset of the next log record.", health["log"]["end_offset"]),
-            ("store_bytes", "Bytes of chunk files.", health["store"]["bytes"]),
-            ("store_tail_rows", "Values in memory only.", health["store"]["tail_rows"]),
-            ("store_lag_records", "Log records not yet stored.", health["store"]["lag_records"]),
+        store = health["store"]
+        yield from _collect_gauges(
+            ("store_bytes", "Bytes of chunk files.", store["bytes"]),
+            ("store_tail_rows", "Values in memory only.", store["tail_rows"]),
+            ("store_lag_records", "Log records not yet stored.", store["lag_records"]),
             (
                 "store_damaged_files",
                 "Chunk and rollup files found damaged.",
-                health["store"]["damaged_files"],
+                store["damaged_files"],
             ),
-            ("store_lost_rows", "Rows given up by repairs.", health["store"]["lost_rows"]),
-            ("log_damages", "Damaged stretches of the log.", health["log"]["damaged"]),
-            ("log_lost_records", "Log records lost to them.", health["log"]["lost_records"]),
-            (
-                "log_loss_window_seconds",
-                "What a power cut may cost; 0 with durability full.",
-                health["log"]["loss_window_s"],
-            ),
-            ("disk_free_bytes", "Free space of the data folder.", health["disk"]["free_bytes"]),
-        ):
-            yield GaugeMetricFamily(f"wattscope_{name}", text, value=value)
-        yield CounterMetricFamily(
-            "wattscope_log_failed_syncs",
-            "Background syncs of the log that failed.",
-            value=health["log"]["failed_syncs"],
+            ("store_lost_rows", "Rows given up by repairs.", store["lost_rows"]),
         )
-        yield _collect_disk_state(health["disk"]["state"])
+        # Of a process of a cluster they are elsewhere.
+        if health["log"] is not None:
+            yield from _collect_log(health["log"])
+        if health["disk"] is not None:
+            yield from _collect_disk(health["disk"])
+
+
+def _collect_gauges(*told: tuple[str, str, float]) -> Iterator[Metric]:
+    for name, text, value in told:
+        yield GaugeMetricFamily(f"wattscope_{name}", text, value=value)
+
+
+def _collect_log(log: dict[str, Any]) -> Iterator[Metric]:
+    yield from _collect_gauges(
+        ("log_bytes", "Bytes of the event log on disk.", log["bytes"]),
+        ("log_end_offset", "Offset of the next log record.", log["end_offset"]),
+        ("log_damages", "Damaged stretches of the log.", log["damaged"]),
+        ("log_lost_records", "Log records lost to them.", log["lost_records"]),
+        (
+            "log_loss_window_seconds",
+            "What a power cut may cost; 0 with durability full.",
+            log["loss_window_s"],
+        ),
+    )
+    yield CounterMetricFamily(
+        "wattscope_log_failed_syncs",
+        "Background syncs of the log that failed.",
+        value=log["failed_syncs"],
+    )
+
+
+def _collect_disk(disk: dict[str, Any]) -> Iterator[Metric]:
+    yield from _collect_gauges(
+        ("disk_free_bytes", "Free space of the data folder.", disk["free_bytes"])
+    )
+    yield _collect_disk_state(disk["state"])
 
 
 def _collect_disk_state(state: str) -> Metric:

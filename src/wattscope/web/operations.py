@@ -41,8 +41,9 @@ def build_operation_routes(services: Services) -> APIRouter:
             for one in health["sources"]
             if one["state"] != "connected"
         ]
-        if health["disk"].get("state") == "refusing":
-            waiting.append(f"disk: {health['disk']['detail']}")
+        disk = health["disk"] or {}
+        if disk.get("state") == "refusing":
+            waiting.append(f"disk: {disk['detail']}")
         if waiting:
             return problem(503, "not_ready", "; ".join(waiting))
         return {"status": "ready"}

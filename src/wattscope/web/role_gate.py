@@ -95,7 +95,10 @@ def _create_own_app(
         """The same for Prometheus."""
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
-    @app.get("/{path:path}", include_in_schema=False, response_model=None)
+    # Points that are sent too early are sent again for a 503, and dropped for a 405.
+    @app.api_route(
+        "/{path:path}", methods=["GET", "POST"], include_in_schema=False, response_model=None
+    )
     def refuse(path: str) -> Any:  # noqa: ANN401  # a response
         """Whatever else, until there are pages."""
         waiting = list_waiting()
@@ -140,7 +143,7 @@ class RoleCollector(Collector):
         yield aside
         lag = GaugeMetricFamily(
             "wattscope_log_lag_messages",
-            "Messages of the shared log that are not stored yet, by partition that is ours.",
+            "Messages of the shared log that are not done with yet, by partition that is ours.",
             labels=["partition"],
         )
         for partition, count in state["lag"].items():
@@ -152,3 +155,28 @@ class RoleCollector(Collector):
                 "From the receipt of the newest record until it was stored.",
                 value=state["store_delay_s"],
             )
+        if state["watch"] is not None:
+            yield GaugeMetricFamily(
+                "wattscope_on_duty",
+                "Whether it works (1), or waits to take over from another process (0).",
+                value=float(state["watch"]["is_on_duty"]),
+            )
+        if state["aggregates"] is not None:
+            yield from _count_sums(state["aggregates"])
+
+
+def _count_sums(told: dict[str, Any]) -> Iterator[Metric]:
+    """What became of the sums that a stream processor made."""
+    yield CounterMetricFamily(
+        "wattscope_live_minutes_taken",
+        "Sums of minutes that were handed to the live view.",
+        value=told["taken"],
+    )
+    refused = CounterMetricFamily(
+        "wattscope_live_minutes_refused",
+        "Messages with sums that were left out, by reason.",
+        labels=["code"],
+    )
+    for code, count in told["refused"].items():
+        refused.add_metric([code], count)
+    yield refused

@@ -79,6 +79,8 @@ def test_unknown_fields_are_passed_over() -> None:
         (encode(sum="720"), ReasonCode.WRONG_TYPE),
         (encode(count=2.5), ReasonCode.WRONG_TYPE),
         (encode(count=0), ReasonCode.RANGE),
+        (encode(count=60_000_001), ReasonCode.RANGE),
+        (encode(bucket_start_us=60_000_000 * 10**13), ReasonCode.RANGE),
         (encode(bucket_start_us=1_767_225_600_000_001), ReasonCode.RANGE),
         (encode(level="15m", bucket_start_us=1_767_225_660_000_000), ReasonCode.RANGE),
         (encode(last=242), ReasonCode.RANGE),

@@ -304,3 +304,40 @@ def test_long_past_is_made_in_pieces(plain: Opener, monkeypatch: pytest.MonkeyPa
     found = store.roll_up([IMPORT], "1d", T0 - DAY, T0 + 6 * DAY)
     assert found.increase.tolist() == pytest.approx([660.0, 720.0, 720.0, 720.0, 170.0])
     store.close()
+
+
+def test_buckets_under_way_wait_until_they_are_over(opener: Opener) -> None:
+    store = opener.open()
+
+    def rows(first: int, stop: int) -> list[tuple[int, int, float, int]]:
+        return [(IMPORT, T0 + n * MIN, 10.0 * n, 0) for n in range(first, stop)]
+
+    def kept() -> list[tuple[object, ...]]:
+        return ask_server(store, "SELECT count FROM bucket_15m ORDER BY bucket_start")
+
+    def answer() -> list[float]:
+        found = store.roll_up([IMPORT], "15m", T0, T0 + 2 * H)
+        increase: list[float] = found.increase.tolist()
+        return increase
+
+    store.load(build_batch(rows(0, 40)))
+    store.keep_up()
+    assert kept() == [(15,), (15,)]
+    assert answer() == pytest.approx([150.0, 150.0, 90.0])
+    # The third quarter is as it was: nothing is over that was not.
+    store.load(build_batch(rows(40, 44)))
+    store.keep_up()
+    assert kept() == [(15,), (15,)]
+    store.load(build_batch(rows(44, 62)))
+    store.keep_up()
+    assert kept() == [(15,), (15,), (15,), (15,)]
+    # Late for a quarter that is kept.
+    store.load(build_batch([(IMPORT, T0 + 5 * MIN + S, 55.0, 0)]))
+    assert answer() == pytest.approx([150.0, 150.0, 150.0, 150.0, 10.0])
+    store.keep_up()
+    assert kept() == [(16,), (15,), (15,), (15,)]
+    # Nothing has come since: the rest is made too.
+    store.keep_up()
+    assert kept() == [(16,), (15,), (15,), (15,), (2,)]
+    assert ask_server(store, "SELECT fresh_from FROM series_states") == [(None,)]
+    store.close()

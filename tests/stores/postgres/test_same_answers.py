@@ -131,9 +131,10 @@ def compare(
                 receipt = served.load(concat_batches([one.batch for one in group]))
                 assert receipt.stored == sum(one.stored for one in receipts)
                 assert receipt.duplicate == sum(one.duplicate for one in receipts)
-            for store in (embedded, served):
-                if draw.random() < flush_share:
-                    store.flush()
+            if draw.random() < flush_share:
+                embedded.flush()
+            if draw.random() < flush_share:
+                draw.choice((served.flush, served.keep_up, served.keep_up))()
             if draw.random() < 0.3:
                 ask_both(embedded, served, past, asked[draw.randrange(len(asked))])
         for one in asked:

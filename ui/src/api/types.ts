@@ -216,6 +216,33 @@ export interface Health {
   };
 }
 
+/** The same of a process of a cluster: logs and disks are those of servers. */
+export interface ClusterHealth {
+  version: string;
+  processes: ClusterProcess[];
+  store: { server: string; bytes: number; chunks: number };
+  registry: { damages: string[] };
+  quarantine: { total: number; by_code: Record<string, number> };
+}
+
+/** What a process said of itself last. */
+export interface ClusterProcess {
+  role: string;
+  name: string;
+  version: string;
+  started_at: string;
+  /** How long ago it said so [s]. */
+  age_s: number;
+  /** What it waits for; empty while it works. */
+  waiting: string[];
+  counters: { received: number; stored: number };
+  /** Messages not stored yet, by partition. */
+  lag: Record<string, number>;
+  store_delay_s: number | null;
+  /** Null for roles of which all work at once. */
+  watch: { is_on_duty: boolean } | null;
+}
+
 /** A file of the store of which rows are left out until it is repaired. */
 export interface FileDamage {
   file: string;

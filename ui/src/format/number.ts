@@ -122,8 +122,8 @@ export function formatCount(value: number | null | undefined): string {
 }
 
 /** A count with its word: 1 segment, 3 segments. */
-export function formatCounted(value: number, word: string): string {
-  return `${formatCount(value)} ${word}${value === 1 ? "" : "s"}`;
+export function formatCounted(value: number, word: string, many = `${word}s`): string {
+  return `${formatCount(value)} ${value === 1 ? word : many}`;
 }
 
 export function formatBytes(bytes: number | null | undefined): string {

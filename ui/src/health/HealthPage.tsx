@@ -1,7 +1,7 @@
 /** Health: can this be trusted. The chain, the counters, what was set aside, the disk. */
 
 import { useFetched } from "../api/fetching";
-import type { Health } from "../api/types";
+import type { ClusterHealth, Health } from "../api/types";
 import { formatBytes, formatCount, formatCounted } from "../format/number";
 import { formatDuration } from "../format/time";
 import { Card } from "../parts/Card";
@@ -11,19 +11,27 @@ import { nowMs } from "../state/clock";
 import { Chain } from "./Chain";
 import { Damages } from "./Damages";
 import { FileDamages } from "./FileDamages";
+import { Processes, SharedStore } from "./Processes";
 import { Quarantine } from "./Quarantine";
 
 const REFRESH_MS = 5_000;
 
 export function HealthPage() {
-  const fetched = useFetched<Health>("/api/health", REFRESH_MS);
+  const fetched = useFetched<Health | ClusterHealth>("/api/health", REFRESH_MS);
   const health = fetched.answer;
   return (
     <>
       <PageHead title="Health" />
       {fetched.error !== null && <Failed error={fetched.error} retry={fetched.reload} />}
       {health === null && fetched.error === null && <Waiting height={240} />}
-      {health !== null && (
+      {health !== null && isOfCluster(health) && (
+        <>
+          <Processes processes={health.processes} />
+          <SharedStore health={health} />
+          <Quarantine byCode={health.quarantine.by_code} />
+        </>
+      )}
+      {health !== null && !isOfCluster(health) && (
         <>
           <Chain health={health} />
           <div class="health-grid">
@@ -39,6 +47,10 @@ export function HealthPage() {
       )}
     </>
   );
+}
+
+function isOfCluster(health: Health | ClusterHealth): health is ClusterHealth {
+  return "processes" in health;
 }
 
 const FATES = [

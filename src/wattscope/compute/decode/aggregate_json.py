@@ -26,6 +26,7 @@ SCHEMA_VERSION: Final = 1
 """The version of the messages; a change that a reader of this one would misread raises it."""
 LEVEL_US: Final = {"1m": US_PER_MINUTE, "15m": 15 * US_PER_MINUTE}
 """Levels that are told, and the lengths of their buckets [µs]."""
+_FARTHEST_US: Final = 2**62
 
 
 class AggregateKey(NamedTuple):
@@ -47,7 +48,7 @@ class Aggregate(msgspec.Struct, frozen=True):
     bucket_start_us: int
     """A multiple of the level's length [µs since 1970, UTC]."""
     count: int
-    """Values that took part; at least 1."""
+    """Values that took part; at least 1, at most one a microsecond."""
     sum: float
     min: float
     max: float
@@ -91,8 +92,11 @@ def decode_aggregate(payload: bytes) -> Aggregate | Rejection:
 
 def _find_fault(found: Aggregate) -> str | None:
     """What no bucket can be."""
-    if found.count < 1:
+    if not 1 <= found.count <= LEVEL_US[found.level]:
+        # An instant counts once, so there cannot be more than microseconds.
         return f"a count of {found.count}"
+    if abs(found.bucket_start_us) > _FARTHEST_US:
+        return f"a bucket that begins at {found.bucket_start_us} µs"
     if found.bucket_start_us % LEVEL_US[found.level]:
         return f"a bucket of {found.level} that begins at {found.bucket_start_us} µs"
     values = (found.min, found.max, found.first, found.last)

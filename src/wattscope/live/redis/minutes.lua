@@ -5,6 +5,7 @@
 -- Returns how many series changed; their records are published on the channel.
 --
 -- Only the minute before a series' newest one is replaced: into the newest one values still come.
+-- Where more values were counted here, the sums from elsewhere began or ended within the minute.
 
 local ROW = '>I2i4I4ddd'
 local RECORD = '>i4I4di4I4dddI4ddd'
@@ -19,8 +20,8 @@ while at <= length do
   local start = slot * RECORD_BYTES
   local known = redis.call('GETRANGE', page, start, start + RECORD_BYTES - 1)
   if #known == RECORD_BYTES then
-    local hi, lo, value, minute, n, sum, min, max = unpack(RECORD, known)
-    if n > 0 and row_minute == minute - 1 then
+    local hi, lo, value, minute, n, sum, min, max, n_before = unpack(RECORD, known)
+    if n > 0 and row_minute == minute - 1 and row_n >= n_before then
       local record = pack(RECORD, hi, lo, value, minute, n, sum, min, max,
         row_n, row_sum, row_min, row_max)
       redis.call('SETRANGE', page, start, record)

@@ -143,9 +143,14 @@ class RedisView:
         return self._mirror.minutes_of(series)
 
     def put_minutes(self, series: Int32Column, sums: MinuteSums) -> None:
-        """Put sums that were made elsewhere in the place of those of the minute before."""
+        """Put sums that were made elsewhere in the place of those of the minute before.
+
+        Raises:
+            TransientError: Redis is away; put the same again later.
+        """
         with self._gate:
-            self._ask(partial(self._link.put_minutes, pack_minutes(series, sums)))
+            if not self._ask(partial(self._link.put_minutes, pack_minutes(series, sums))):
+                raise TransientError(self._detail)
 
     # ── for the page "Health" ────────────────────────────────────────────────────────────────
 

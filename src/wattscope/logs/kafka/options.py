@@ -20,8 +20,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from wattscope.core.errors import SettingsError
 
 READINGS, QUARANTINE, RECEIPTS = "sensor-readings", "quarantine", "receipts"
-ALERTS, AGGREGATES = "alerts", "aggregates"
-TOPICS = (READINGS, QUARANTINE, RECEIPTS, ALERTS, AGGREGATES)
+ALERTS, AGGREGATES, LATE_READINGS = "alerts", "aggregates", "late-readings"
+TOPICS = (READINGS, QUARANTINE, RECEIPTS, ALERTS, AGGREGATES, LATE_READINGS)
 """Every topic of the program, without the prefix."""
 UNDIVIDED = frozenset({QUARANTINE, RECEIPTS, ALERTS})
 """Topics with one partition: they have little in them, and a group that shares out partitions by
@@ -62,7 +62,8 @@ class KafkaOptions:
     timeout_s: float = 30.0
     """How long the cluster may take before what was asked counts as failed [s]."""
     partitions: int = 12
-    """Of readings and aggregates, where the program makes them: as many processes can share."""
+    """Of readings, late ones and aggregates, where the program makes them: as many processes can
+    share."""
     replication: int | None = None
     """Copies of a topic that the program makes; None leaves it to the cluster."""
     retention_days: float = 7.0

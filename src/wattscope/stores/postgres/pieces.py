@@ -51,6 +51,16 @@ class Pieces:
         start, end = np.maximum(self.start_us, start_us), np.minimum(self.end_us, end_us)
         return Pieces(self.series, start, end).take(start < end)
 
+    def before(self, series: Int32Column, end_us: Int64Column) -> Pieces:
+        """What of them lies before an end of its own for each series.
+
+        Args:
+            series: All of ours at least, rising.
+            end_us: Of each of them; ``NEVER`` where it has no end.
+        """
+        end = np.minimum(self.end_us, end_us[np.searchsorted(series, self.series)])
+        return Pieces(self.series, self.start_us, end).take(self.start_us < end)
+
     def rounds(self) -> Iterator[Pieces]:
         """All of them, in groups with each series once."""
         rest = self

@@ -1,6 +1,8 @@
 """Outdated stretches become kept buckets, some series at a time.
 
-The series are locked meanwhile, so that a group is no larger than what is quickly done.
+The series are locked meanwhile, so that a group is no larger than what is quickly done. While rows
+come, the bucket that they fall into is left alone: it would be made again and again, each time from
+more rows, and questions compute it from its rows anyway.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ from wattscope.stores.postgres.pieces import Pieces
 from wattscope.stores.postgres.states import (
     GRID_US,
     Waiting,
+    clear_before,
     clear_outdated,
+    find_open_quarter,
     list_waiting,
     lock_series,
 )
@@ -28,6 +32,9 @@ from wattscope.stores.postgres.states import (
 GROUP_ROWS: Final = 500_000
 """About so many rows are worked on at once."""
 _GROUP_SERIES: Final = 500
+_KEEP_ROWS: Final = 50_000
+_KEEP_SERIES: Final = 100
+"""Likewise while rows come: writers of these series wait meanwhile."""
 
 
 class Roller:
@@ -39,6 +46,8 @@ class Roller:
         self._connections = connections
         self._catalogue = catalogue
         self._buckets = buckets
+        self._n_rows: dict[int, int] = {}
+        """Rows of each series that was waiting when ``keep_up`` looked last."""
 
     def roll_up_all(self) -> int:
         """Make all outdated buckets anew; returns the number of series that had any.
@@ -49,33 +58,61 @@ class Roller:
         with self._connections.snapshot() as connection:
             waiting = list_waiting(connection)
         n_series = 0
-        for group in _group(waiting):
+        for group in _group(waiting, GROUP_ROWS, _GROUP_SERIES):
             with self._connections.transaction() as connection:
-                n_series += self._roll_up(connection, group)
+                n_series += self._roll_up(connection, group, frozenset())
         return n_series
 
-    def _roll_up(self, connection: Connection, group: Sequence[Waiting]) -> int:
+    def keep_up(self) -> int:
+        """Make what is over: of series that grow all but their newest quarter, of others all.
+
+        A series that has as many rows as at the last call does not grow.
+
+        Raises:
+            TransientError: The server was lost; what was made stays, the rest is tried again.
+        """
+        with self._connections.snapshot() as connection:
+            waiting = list_waiting(connection)
+        growing = frozenset(
+            one.series for one in waiting if self._n_rows.get(one.series) != one.n_rows
+        )
+        self._n_rows = {one.series: one.n_rows for one in waiting}
+        due = [one for one in waiting if one.has_whole or one.series not in growing]
+        n_series = 0
+        for group in _group(due, _KEEP_ROWS, _KEEP_SERIES):
+            with self._connections.transaction() as connection:
+                n_series += self._roll_up(connection, group, growing)
+        return n_series
+
+    def _roll_up(
+        self, connection: Connection, group: Sequence[Waiting], growing: frozenset[int]
+    ) -> int:
         ids = np.array([one.series for one in group], np.int32)
-        lock_series(connection, ids)
+        newest_us = lock_series(connection, ids)
         misread = find_misread(connection, self._catalogue.rules, ids.tolist())
         if misread:
             # Another process knows them better; theirs are made when the registry was read again.
             self._catalogue.forget()
         known = [one for one in ids.tolist() if one not in misread]
-        outdated = self._buckets.find_outdated(connection, known)
+        is_growing = np.array([one in growing for one in ids.tolist()])
+        end_us = np.where(is_growing, find_open_quarter(newest_us), NEVER)
+        outdated = self._buckets.find_outdated(connection, known).before(ids, end_us)
         for piece in _slice(outdated, group):
             self._buckets.replace_kept(connection, piece)
-        clear_outdated(connection, known)
+        is_known = np.isin(ids, np.array(known, np.int32))
+        clear_outdated(connection, ids[is_known & ~is_growing].tolist())
+        put_off = is_known & is_growing
+        clear_before(connection, ids[put_off], end_us[put_off])
         return len(known)
 
 
-def _group(waiting: Sequence[Waiting]) -> Iterator[list[Waiting]]:
-    """Series whose outdated rows are together about ``GROUP_ROWS``, at least one."""
+def _group(waiting: Sequence[Waiting], most_rows: int, most_series: int) -> Iterator[list[Waiting]]:
+    """Series whose outdated rows are together about ``most_rows``, at least one."""
     group: list[Waiting] = []
     n_rows = 0.0
     for one in waiting:
         own = one.rows_a_day * max(one.newest_us - one.start_us, 0) / US_PER_DAY
-        if group and (n_rows + own > GROUP_ROWS or len(group) >= _GROUP_SERIES):
+        if group and (n_rows + own > most_rows or len(group) >= most_series):
             yield group
             group, n_rows = [], 0.0
         group.append(one)

@@ -13,6 +13,9 @@ _ROWS: Final = "SELECT coalesce(sum(n_rows), 0)::int8 FROM series_states"
 _BUCKETS: Final = "SELECT " + " + ".join(
     f"pg_total_relation_size('bucket_{level}')" for level in KEPT_LEVELS
 )
+# Also right before 1970, where a remainder is negative.
+_SPANS: Final = """SELECT t - ((t %% %s) + %s) %% %s AS start, count(*)
+    FROM (SELECT epoch_us(measured_at) AS t FROM raw_rows) r GROUP BY 1 ORDER BY 1"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,11 @@ def read_sizes(connection: Connection, edition: Edition) -> Sizes:
         row_bytes=_ask(connection, row_bytes),
         bucket_bytes=_ask(connection, _BUCKETS),
     )
+
+
+def count_span_rows(connection: Connection, chunk_us: int) -> dict[int, int]:
+    """Rows by start of their span [µs], rising."""
+    return dict(connection.execute(_SPANS, [chunk_us] * 3).fetchall())
 
 
 def _ask(connection: Connection, sql: str) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -50,6 +50,8 @@ _UPDATE: Final = """UPDATE series_states s SET
         q (series_id, n_rows, oldest, newest, value, quality, fresh_from)
     WHERE s.series_id = q.series_id"""
 _ADD_LATE: Final = "INSERT INTO late_spans SELECT * FROM unnest(%s, %s, %s)"
+_PUT_OFF: Final = """UPDATE series_states s SET fresh_from = q.at
+    FROM unnest(%s, %s) q (series_id, at) WHERE s.series_id = q.series_id"""
 _OUTDATED: Final = """SELECT series_id, fresh_from, 'infinity'::timestamptz FROM series_states
         WHERE series_id = ANY(%s) AND fresh_from IS NOT NULL
     UNION ALL SELECT series_id, start_at, end_at FROM late_spans WHERE series_id = ANY(%s)"""
@@ -62,16 +64,30 @@ _WAITING: Final = """SELECT s.series_id, s.n_rows, s.oldest, s.newest,
     ORDER BY s.series_id"""
 
 
+QuarterT = TypeVar("QuarterT", int, Int64Column)
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A series whose buckets have to be made."""
 
     series: int
+    n_rows: int
     rows_a_day: float
     """About so many rows it has [1/d]."""
     start_us: int
     """The oldest outdated instant [µs]."""
     newest_us: int
+
+    @property
+    def has_whole(self) -> bool:
+        """Whether a whole bucket is among what is outdated: newer rows are in a later one."""
+        return self.start_us < find_open_quarter(self.newest_us)
+
+
+def find_open_quarter(newest_us: QuarterT) -> QuarterT:
+    """When the quarter of an hour begins that the newest row of a series is in [µs]."""
+    return newest_us // GRID_US * GRID_US
 
 
 def lock_series(connection: Connection, ids: Int32Column) -> Int64Column:
@@ -165,14 +181,24 @@ def clear_outdated(connection: Connection, series: Sequence[int]) -> None:
     )
 
 
+def clear_before(connection: Connection, series: Int32Column, instant_us: Int64Column) -> None:
+    """Before an instant each, buckets of some series, which are locked, are kept as they must be.
+
+    Rows from there on may still say something about buckets before it: ``find_outdated`` knows.
+    """
+    asked = [Numbers(series)]
+    connection.execute("DELETE FROM late_spans WHERE series_id = ANY(%s)", asked)
+    connection.execute(_PUT_OFF, [*asked, Instants(instant_us)])
+
+
 def list_waiting(connection: Connection) -> list[Waiting]:
     """Known series with outdated buckets, by their ids."""
     ids, n_rows, oldest, newest, start = fetch_numbers(connection, _WAITING, [])
     oldest, newest, start = from_server(oldest), from_server(newest), from_server(start)
     days = np.maximum(newest - oldest, 1) / US_PER_DAY
     rates = np.where(newest > oldest, n_rows / days, n_rows)
-    columns = (ids.tolist(), rates.tolist(), np.maximum(start, oldest).tolist(), newest.tolist())
-    return [Waiting(*row) for row in zip(*columns, strict=True)]
+    columns = (ids, n_rows, rates, np.maximum(start, oldest), newest)
+    return [Waiting(*row) for row in zip(*(one.tolist() for one in columns), strict=True)]
 
 
 def read_time_range(connection: Connection) -> tuple[int, int] | None:

@@ -4,6 +4,7 @@
 
     write, load ─▶ lock the series ─▶ judge ─▶ COPY rows, note what is outdated ─▶ commit
     flush       ─▶ lock some series ─▶ kept buckets from their rows              ─▶ commit
+    keep_up     ─▶ likewise, without the buckets that rows still come into
     questions   ─▶ one moment: kept buckets, and rows where they are outdated
 
 It promises that what ``write`` and ``load`` returned for is durable and seen by the next question
@@ -33,7 +34,7 @@ from wattscope.stores.catalogue import Catalogue, SeriesNames
 from wattscope.stores.conflicts import describe_conflicts
 from wattscope.stores.postgres import drawing, schema, states, timescale
 from wattscope.stores.postgres.buckets import BucketReader
-from wattscope.stores.postgres.columns import NEVER, Connection
+from wattscope.stores.postgres.columns import ALWAYS, NEVER, Connection
 from wattscope.stores.postgres.connections import Connections
 from wattscope.stores.postgres.names_copy import NamesCopy, outdate_all
 from wattscope.stores.postgres.options import PostgresStoreOptions
@@ -42,7 +43,7 @@ from wattscope.stores.postgres.retention import read_retired, remove_rows
 from wattscope.stores.postgres.roller import Roller
 from wattscope.stores.postgres.row_table import append_rows, look_up, read_rows
 from wattscope.stores.postgres.server import Server, find_server, install_extension
-from wattscope.stores.postgres.sizes import read_sizes
+from wattscope.stores.postgres.sizes import count_span_rows, read_sizes
 from wattscope.stores.postgres.sql_session import Question, SqlSession
 from wattscope.stores.row_reader import order_by_series
 from wattscope.stores.tail import Watermarks
@@ -223,6 +224,20 @@ class PostgresStore:
             self._roller.roll_up_all()
         return self._next_offset
 
+    def keep_up(self) -> None:
+        """Make the buckets that are over, of whatever process; what rows still come into waits.
+
+        For a process that writes all the time: ``flush`` makes also the buckets under way, which
+        the next rows outdate again.
+
+        Raises:
+            TransientError: The server was lost; what was made stays, the rest is tried again.
+        """
+        self._refresh()
+        with self._flushing:
+            self._n_unflushed, self._flushed_at_s = 0, self._monotonic()
+            self._roller.keep_up()
+
     def reopen(self, series: int, from_us: int) -> None:
         """Have the buckets of a series computed anew from an instant on: its rule has changed."""
         self.catalogue.forget()
@@ -339,6 +354,17 @@ class PostgresStore:
         """Length of a chunk [µs]."""
         self.open()
         return self._chunk_us
+
+    def count_span_rows(self) -> dict[int, int]:
+        """Rows by start of the chunk [µs], rising; reads an entry of the index a row."""
+        with self._asking() as connection:
+            return count_span_rows(connection, self._chunk_us)
+
+    def find_retired(self) -> dict[int, int]:
+        """The instant before which retention has removed rows [µs], by series."""
+        with self._asking() as connection:
+            retired_us = read_retired(connection)
+        return {} if retired_us == ALWAYS else dict.fromkeys(self.catalogue.rules, retired_us)
 
     def describe(self) -> dict[str, int | str]:
         """Sizes for the health page, and what the server is."""

@@ -1,0 +1,52 @@
+"""Reading a data folder that another program may be changing, with no row left out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from wattscope.assembly.storage import Storage, open_storage
+from wattscope.core.errors import StorageError
+from wattscope.settings import Settings
+from wattscope.stores.duckdb_store import DuckdbStore
+
+_ATTEMPTS = 100
+
+Read = TypeVar("Read")
+
+
+class FolderReader:
+    """A data folder as it was when it was opened; opened again where its files are gone."""
+
+    def __init__(self, settings: Settings, data: Path, stack: contextlib.ExitStack) -> None:
+        """Open it; ``stack`` closes it in the end."""
+        self._settings = settings
+        self._data = data
+        # Of its own: what else is in the caller's stays open when the folder is opened again.
+        self._stack = stack.enter_context(contextlib.ExitStack())
+        self.n_opened = 0
+        self.damages: set[str] = set()
+        """Files of which rows could not be read."""
+        self.storage = self._open()
+
+    def _open(self) -> Storage:
+        self.n_opened += 1
+        return self._stack.enter_context(
+            open_storage(self._settings, self._data, is_read_only=True)
+        )
+
+    def read(self, ask: Callable[[DuckdbStore], Read]) -> Read:
+        """An answer in which no row is missing because a file was replaced."""
+        for _ in range(_ATTEMPTS):
+            store = self.storage.store
+            known = {one.file for one in store.damages}
+            answer = ask(store)
+            met = {one.file for one in store.damages} - known
+            if not met or not store.is_outdated():
+                self.damages |= met
+                return answer
+            self._stack.close()
+            self.storage = self._open()
+        raise StorageError(f"data folder {self._data} changes too fast to be read; try again")
