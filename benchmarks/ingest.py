@@ -1,4 +1,4 @@
-"""``ingest``: the rate over MQTT, the latency, and the memory of the demo."""
+"""``ingest``: the rate over MQTT and HTTP, the latency, and the memory of the demo."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.broker import SETTINGS_IN_WORDS, run_broker
 from benchmarks.latency import Latency, measure_latency
+from benchmarks.lines import measure_lines
 from benchmarks.memory import DemoMemory, measure_demo
 from benchmarks.panels import N_PANELS
 from benchmarks.publisher import WINDOW
@@ -73,8 +74,9 @@ def run(*, quick: bool, say: Callable[[str], None]) -> tuple[list[Row], list[str
     rows = _rate_rows(OURS, ours) + _rate_rows(SEED, seed)
     if seed:
         rows.append(Row(CASE, OURS, "rate beside the seed path", _ratio(ours, seed), "x"))
-    rows += _latency_rows(latency) + _memory_rows(memory)
-    notes = [*_describe(size), *_describe_interference(ours, seed, latency)]
+    lines, line_notes = measure_lines(CASE, say)
+    rows += _latency_rows(latency) + _memory_rows(memory) + lines
+    notes = [*_describe(size), *line_notes, *_describe_interference(ours, seed, latency)]
     return rows, notes + ([missing] if missing else [])
 
 

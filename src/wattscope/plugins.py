@@ -29,6 +29,7 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
         "modbus": Plugin("wattscope.sources.modbus:ModbusSource"),
         "p1": Plugin("wattscope.sources.telegram:TelegramSource"),
         "sml": Plugin("wattscope.sources.telegram:TelegramSource"),
+        "influx": Plugin("wattscope.sources.line_writes:LineWrites"),
     },
     "log": {
         "segments": Plugin("wattscope.logs.segment_log:SegmentLog"),

@@ -70,6 +70,7 @@ def open_application(
     settings: Settings | None = None,
     fill: Callable[[Storage], None] | None = None,
     change: Callable[[Services], Services] | None = None,
+    profiles: Path | None = None,
 ) -> Iterator[Application]:
     """The application over a folder.
 
@@ -79,12 +80,13 @@ def open_application(
         settings: Site and devices.
         fill: Puts readings into the storage first.
         change: Changes what the routes are given.
+        profiles: Folder of own profiles.
     """
     settings = settings or Settings()
     with open_storage(settings, data) as storage:
         if fill is not None:
             fill(storage)
-        program = Program(settings, storage, ProfileLibrary())
+        program = Program(settings, storage, ProfileLibrary(profiles))
         services = build_services(program, allowed_hosts=HOSTS)
         if now is not None:
             instant_us = parse_instant(now)

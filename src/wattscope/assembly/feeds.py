@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -21,7 +22,9 @@ from wattscope.assembly.virtual_meter import VirtualMeter
 from wattscope.compute.decode import DECODERS
 from wattscope.compute.decode.profile import Profile, parse_profile
 from wattscope.compute.decode.route import bind_route
+from wattscope.compute.files.line_map import parse_line_map
 from wattscope.compute.fleet_routing import FleetRouter
+from wattscope.compute.line_routing import LineRouter
 from wattscope.compute.routing import Router, TopicRoute, TopicRouter
 from wattscope.compute.telegrams.forms import TELEGRAM_FORMS
 from wattscope.core.errors import SettingsError
@@ -31,23 +34,28 @@ from wattscope.core.topology import Device
 from wattscope.pipeline.binding import Binder, BindingRules
 from wattscope.pipeline.ingest import Ingest
 from wattscope.pipeline.intake import Intake
+from wattscope.pipeline.reception import Receiving
 from wattscope.plugins import load_plugin
 from wattscope.ports import Source
 from wattscope.registry.profile_library import ProfileLibrary
 from wattscope.settings import Settings, SourceSettings
+from wattscope.sources.line_writes import BACKLOG_BYTES, MB, LineWriteOptions
 from wattscope.sources.link_state import LinkState
 from wattscope.sources.modbus import ModbusOptions, ModbusSource
 from wattscope.sources.mqtt import MqttOptions
 from wattscope.sources.telegram import TelegramOptions
 
 _log = structlog.get_logger()
+DEFAULT_LINE_PROFILE = "influx"
+"""What a source of the line protocol reads with when its settings name no profile."""
 
 
-class FeedSource(Source, Protocol):
+class FeedSource(Protocol):
     """A source that tells how it stands."""
 
+    name: str
     kind: str
-    """``mqtt``, ``modbus``, ``p1`` or ``sml``."""
+    """``mqtt``, ``modbus``, ``influx``, ``p1`` or ``sml``."""
 
     @property
     def address(self) -> str:
@@ -62,13 +70,16 @@ class FeedSource(Source, Protocol):
         """What is the matter, in words; empty while nothing is."""
         ...
 
+    async def close(self) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Feed:
     """A source with its way into the log."""
 
     source: FeedSource
-    ingest: Ingest
+    run: Callable[[], Awaitable[None]]
+    """Takes in what comes, until it is cancelled."""
     router: Router
     close: Callable[[], Awaitable[None]] | None = None
     """Ends what the source needs besides itself, after it."""
@@ -96,6 +107,8 @@ def build_feed(
         return _build_modbus(settings, source, way, read_fleet or FleetReader(meters).read)
     if source.type in TELEGRAM_FORMS:
         return _build_telegrams(settings, source, way, library)
+    if source.type == "influx":
+        return build_write_feed(settings, source, way, library)
     return _build_mqtt(settings, source, way, library)
 
 
@@ -109,10 +122,12 @@ def build_intake(
         fleet_source = build_fleet_source(settings, way.folder, library)
         router.follow(FleetReader(fleet_source).read())
         fleet_source.book.close()
+    elif source.type == "influx":
+        router = build_line_router(source, library)
     else:
         profiles = load_profiles(list_profiles(source), library)
         router = build_router(profiles, settings.site.time_zone)
-    intake, _ = _make_intake(settings, source, way, router)
+    intake, _ = make_intake(settings, source, way, router)
     return intake, router
 
 
@@ -181,12 +196,12 @@ def _build_mqtt(
     settings: Settings, source: SourceSettings, way: WayIn, library: ProfileLibrary
 ) -> Feed:
     router = build_router(load_profiles(source.profiles, library), settings.site.time_zone)
-    intake, _ = _make_intake(settings, source, way, router)
+    intake, _ = make_intake(settings, source, way, router)
     for receipts in way.read_receipts():
         intake.remember(receipts)
     options = build_mqtt_options(settings, source, router.filters)
     mqtt = load_plugin("source", "mqtt")(source.name, options, now_us, random.random)
-    return Feed(mqtt, _make_ingest(settings, intake, way), router)
+    return Feed(mqtt, _make_run(settings, intake, way, mqtt), router)
 
 
 def _build_telegrams(
@@ -194,17 +209,17 @@ def _build_telegrams(
 ) -> Feed:
     profiles = load_profiles(list_profiles(source), library)
     router = build_router(profiles, settings.site.time_zone)
-    intake, _ = _make_intake(settings, source, way, router)
+    intake, _ = make_intake(settings, source, way, router)
     options = TelegramOptions(source.type, source.url or "")
     heard = load_plugin("source", source.type)(source.name, options, now_us, random.random)
-    return Feed(heard, _make_ingest(settings, intake, way), router)
+    return Feed(heard, _make_run(settings, intake, way, heard), router)
 
 
 def _build_modbus(
     settings: Settings, source: SourceSettings, way: WayIn, read_fleet: Callable[[], Fleet]
 ) -> Feed:
     router = FleetRouter()
-    intake, binder = _make_intake(settings, source, way, router)
+    intake, binder = make_intake(settings, source, way, router)
     virtual = VirtualMeter(random.random)
     modbus: ModbusSource = load_plugin("source", "modbus")(
         source.name,
@@ -215,7 +230,7 @@ def _build_modbus(
         draw=random.random,
         open_wire=virtual.open_wire,
     )
-    return Feed(modbus, _make_ingest(settings, intake, way), router, close=virtual.close)
+    return Feed(modbus, _make_run(settings, intake, way, modbus), router, close=virtual.close)
 
 
 def _follow_with(way: WayIn, router: FleetRouter, binder: Binder) -> Callable[[Fleet], None]:
@@ -230,9 +245,10 @@ def _follow_with(way: WayIn, router: FleetRouter, binder: Binder) -> Callable[[F
     return follow
 
 
-def _make_intake(
+def make_intake(
     settings: Settings, source: SourceSettings, way: WayIn, router: Router
 ) -> tuple[Intake, Binder]:
+    """The decoding and judging of a source's messages over a router."""
     site = settings.site
     rules = BindingRules(
         site.id,
@@ -241,11 +257,44 @@ def _make_intake(
         (site.latitude, site.longitude),
     )
     binder = Binder(way.registry, rules, _announce_device)
-    return Intake(source.name, router, binder, way.tally, now_us), binder
+    read_alike = router.read_alike if isinstance(router, LineRouter) else None
+    return Intake(source.name, router, binder, way.tally, now_us, read_alike), binder
 
 
-def _make_ingest(settings: Settings, intake: Intake, way: WayIn) -> Ingest:
-    return Ingest(intake, way.committer, commit_ms=settings.storage.commit_ms)
+def _make_run(
+    settings: Settings, intake: Intake, way: WayIn, source: Source
+) -> Callable[[], Awaitable[None]]:
+    ingest = Ingest(intake, way.committer, commit_ms=settings.storage.commit_ms)
+    return partial(ingest.run, source)
+
+
+def build_line_router(source: SourceSettings, library: ProfileLibrary) -> LineRouter:
+    """The router over the profiles of a source of the line protocol.
+
+    Raises:
+        SettingsError: A profile does not exist, or is wrong.
+    """
+    names = source.profiles or (DEFAULT_LINE_PROFILE,)
+    return LineRouter(
+        [(name, parse_line_map(library.read(name), where=f"profile {name}")) for name in names]
+    )
+
+
+def build_write_feed(
+    settings: Settings, source: SourceSettings, way: WayIn, library: ProfileLibrary
+) -> Feed:
+    """A source that is written to over HTTP.
+
+    Raises:
+        SettingsError: A profile is wrong, or others could write without a login.
+    """
+    router = build_line_router(source, library)
+    intake, _ = make_intake(settings, source, way, router)
+    receiving = Receiving(source.name, intake, way.committer, way.tally)
+    max_bytes = int(source.max_body_mb * MB)
+    options = LineWriteOptions(max_bytes, max(BACKLOG_BYTES, 12 * max_bytes))
+    writes = load_plugin("source", "influx")(source.name, options, receiving, now_us)
+    return Feed(writes, receiving.run, router)
 
 
 def _announce_device(device: Device) -> None:

@@ -16,7 +16,8 @@ from wattscope.compute.decode.profile import parse_profile
 from wattscope.compute.files.column_map import ColumnMap, parse_column_map
 from wattscope.compute.files.csv_table import RowGroup, decode_rows, has_columns
 from wattscope.compute.files.green_button import FeedMap, decode_feed, parse_feed_map
-from wattscope.compute.files.line_map import LineMap, NumberedReading, decode_lines, parse_line_map
+from wattscope.compute.files.line_file import NumberedReading, decode_lines
+from wattscope.compute.files.line_map import LineMap, parse_line_map
 from wattscope.compute.files.line_protocol import BadLine
 from wattscope.compute.files.nem12 import MarketMap, decode_records, parse_market_map
 from wattscope.compute.files.recognise import HEAD_BYTES, recognise_format

@@ -9,6 +9,7 @@ from wattscope.assembly.cluster import describe_tally
 from wattscope.assembly.commission import Commission
 from wattscope.assembly.device_metrics import build_device_metrics
 from wattscope.assembly.feeds import Feed
+from wattscope.assembly.line_desk import build_line_desk
 from wattscope.assembly.meter_desk import BookDesk
 from wattscope.assembly.modbus_health import describe_units
 from wattscope.assembly.program import Program
@@ -49,6 +50,7 @@ def build_services(program: Program, *, allowed_hosts: tuple[str, ...]) -> Servi
         fleet=None if program.watcher is None else program.watcher.board,
         energy_price=program.settings.site.energy_price,
         alerts=program.alerts,
+        lines=build_line_desk(program.settings, program.feeds),
     )
 
 

@@ -69,10 +69,7 @@ class Program:
         _calm_collector()
         async with self._broker_running(), asyncio.TaskGroup() as stages:
             running = [
-                stages.create_task(
-                    keep_running(feed.source.name, lambda feed=feed: feed.ingest.run(feed.source))  # type: ignore[misc]  # the default binds the loop's feed
-                )
-                for feed in self.feeds
+                stages.create_task(keep_running(feed.source.name, feed.run)) for feed in self.feeds
             ]
             running.append(stages.create_task(self._flush_regularly()))
             running += [

@@ -38,6 +38,7 @@ from wattscope.assembly.cluster import (
 )
 from wattscope.assembly.cluster_pages import build_cluster_services
 from wattscope.assembly.feeds import Feed, build_feed
+from wattscope.assembly.line_desk import build_line_desk
 from wattscope.assembly.meter_fleet import (
     FleetReader,
     FleetSource,
@@ -60,7 +61,7 @@ from wattscope.registry.poll_leases import LeaseOptions, PollLeases
 from wattscope.registry.process_book import ProcessBook
 from wattscope.registry.profile_library import ProfileLibrary
 from wattscope.settings import Settings, SourceSettings
-from wattscope.web.app import create_app
+from wattscope.web.app import create_app, create_write_app
 
 _log = structlog.get_logger()
 RETRY_S = 2.0
@@ -240,7 +241,7 @@ class RoleProcess:
     async def _build_sources(self, cluster: Cluster, stack: AsyncExitStack) -> Work:
         is_polling = self.role == "poll"
         # A line is heard by one process, as a gateway is polled by one.
-        kinds = {"modbus", *TELEGRAM_FORMS} if is_polling else {"mqtt"}
+        kinds = {"modbus", *TELEGRAM_FORMS} if is_polling else {"mqtt", "influx"}
         wanted = [one for one in self._settings.sources if one.type in kinds]
         lookup = SeriesLookup(cluster.registry)
         options = build_kafka_options(self._settings, f"wattscope-{self.role}-{self.name}")
@@ -273,8 +274,10 @@ class RoleProcess:
             stack.push_async_callback(feed.source.close)
             if feed.close is not None:
                 stack.push_async_callback(feed.close)
-        stages += [(one.source.name, partial(one.ingest.run, one.source)) for one in feeds]
-        return Work(stages, feeds)
+        stages += [(one.source.name, one.run) for one in feeds]
+        desk = build_line_desk(self._settings, feeds)
+        pages = None if desk is None else create_write_app(desk, self._allowed_hosts)
+        return Work(stages, feeds, pages=pages)
 
     def _share_gateways(self, cluster: Cluster, reader: FleetReader) -> SharedFleet:
         """The gateways that are this process's own, of all that processes of its role poll."""

@@ -11,7 +11,13 @@ from urllib.parse import urlsplit
 
 import typer
 
-from wattscope.assembly.feeds import build_mqtt_options, build_router, load_profiles
+from wattscope.assembly.feeds import (
+    build_line_router,
+    build_mqtt_options,
+    build_router,
+    load_profiles,
+)
+from wattscope.assembly.line_desk import read_login
 from wattscope.assembly.meter_fleet import FleetReader, build_fleet_source
 from wattscope.assembly.storage import now_us, open_storage
 from wattscope.assembly.virtual_meter import HOST as VIRTUAL_HOST
@@ -27,7 +33,7 @@ from wattscope.compute.modbus.meter_rows import BookRows
 from wattscope.core.errors import SettingsError, WattscopeError
 from wattscope.core.time_grid import US_PER_S
 from wattscope.registry.profile_library import ProfileLibrary
-from wattscope.settings import Settings, load_settings
+from wattscope.settings import Settings, SourceSettings, load_settings
 from wattscope.stores.folder import DataFolder
 
 _LOW_DISK_BYTES = 1_000_000_000
@@ -56,6 +62,10 @@ def check(
     settings = load_settings(settings_file)
     library = find_profiles(settings_file)
     for source in settings.sources:
+        if source.type == "influx":
+            build_line_router(source, library)
+            read_login(source)
+            continue
         filters = _read_filters(settings, source.profiles, library)
         build_mqtt_options(settings, source, filters)
     typer.echo(f"{settings_file}: well formed, {len(settings.sources)} sources")
@@ -101,6 +111,9 @@ def _examine_sources(
         if source.type == "modbus":
             yield from _examine_meters(settings, library, data)
             continue
+        if source.type == "influx":
+            yield _examine_writes(source, library)
+            continue
         try:
             filters = _read_filters(settings, source.profiles, library)
             options = build_mqtt_options(settings, source, filters)
@@ -117,6 +130,17 @@ def _examine_sources(
                 f"source {source.name}: nothing answers at {scheme}://{host}:{port}; start "
                 "wattscope run (embedded broker) or your broker, or correct sources.url",
             )
+
+
+def _examine_writes(source: SourceSettings, library: ProfileLibrary) -> Diagnosis:
+    """Whether points that are written can be read, and who may write them."""
+    try:
+        build_line_router(source, library)
+        login = read_login(source)
+    except SettingsError as fault:
+        return Diagnosis(False, str(fault))
+    who = "with a login" if login.is_needed else "without a login, from this machine"
+    return Diagnosis(True, f"source {source.name}: points may be written to /write {who}")
 
 
 def _examine_meters(settings: Settings, library: ProfileLibrary, data: Path) -> Iterator[Diagnosis]:

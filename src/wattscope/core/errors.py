@@ -67,6 +67,12 @@ class NoticeRefusedError(PermanentError):
     code = "notice_refused"
 
 
+class TooLargeError(PermanentError):
+    """More at once than is ever taken; the sender has to send less."""
+
+    code = "too_large"
+
+
 class QueryError(PermanentError):
     """A question over HTTP, SQL or the command line that cannot be answered as asked."""
 
@@ -83,6 +89,12 @@ class TransientError(WattscopeError):
     """Trying again later may succeed; only the supervisor tries again."""
 
     code = "try_again"
+
+
+class OverloadedError(TransientError):
+    """More is under way than there is room for; nothing of this was taken."""
+
+    code = "overloaded"
 
 
 class StorageFullError(TransientError):

@@ -52,6 +52,8 @@ class Reading(NamedTuple):
     """One value a quantity, in base units; NaN where the source marks a missing value."""
     place: tuple[float, float] | None = None
     """Where the device says that it is: latitude and longitude [degrees]; not yet believed."""
+    site: str | None = None
+    """Id of the site that the device says to be at; None: that of the settings."""
 
 
 @dataclass(frozen=True, slots=True)

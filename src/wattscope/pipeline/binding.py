@@ -12,13 +12,17 @@ from wattscope.compute.enrich import give_meaning
 from wattscope.compute.routing import TopicRoute
 from wattscope.core.findings import ReasonCode, Rejection
 from wattscope.core.quantities import find_quantity, unit_of
-from wattscope.core.topology import Device, Sampling, is_place
+from wattscope.core.topology import Device, Sampling, Site, is_place
 
 
 class DeviceBook(Protocol):
     """The part of the registry that binding needs."""
 
     def find_device(self, device: str) -> Device | None: ...
+
+    def list_sites(self) -> list[Site]: ...
+
+    def put_site(self, site: Site) -> None: ...
 
     def put_device(self, device: Device, quantities: Sequence[str] = ()) -> None: ...
 
@@ -81,15 +85,17 @@ class Binder:
         quantities: tuple[str, ...],
         route: TopicRoute,
         place: tuple[float, float] | None = None,
+        site: str | None = None,
     ) -> Binding | Rejection:
         """Series of a device's quantities, made where there are none yet.
 
         ``place``: where the device says that it is; see ``write_places``.
+        ``site``: at which site it says to be; None: that of the rules.
         """
         known = self._known.get((device, quantities))
         if known is not None and (known.is_placed or place is None):
             return known
-        found = known or self._resolve(device, quantities, route, place)
+        found = known or self._resolve(device, quantities, route, place, site)
         if isinstance(found, Binding):
             if place is not None and not found.is_placed:
                 self._places[device] = place
@@ -141,15 +147,21 @@ class Binder:
         quantities: tuple[str, ...],
         route: TopicRoute,
         place: tuple[float, float] | None,
+        site: str | None,
     ) -> Binding | Rejection:
         device, is_new = self._book.find_device(key), False
+        if device is not None and site not in {None, device.site}:
+            return Rejection(
+                ReasonCode.IDENTITY_MISMATCH,
+                f"device {key!r} is at site {device.site!r} and says to be at {site!r}",
+            )
         if device is None:
             if not self._rules.is_open:
                 return Rejection(
                     ReasonCode.UNKNOWN_DEVICE,
                     f"device {key!r} is not registered; add it, then replay the quarantine",
                 )
-            device, is_new = self._describe(key, route, place), True
+            device, is_new = self._describe(key, route, place, site), True
         meanings = [give_meaning(quantity, device) for quantity in quantities]
         names = [meaning.quantity for meaning in meanings]
         n_new = sum(self._book.find_series(key, name) is None for name in names)
@@ -160,6 +172,7 @@ class Binder:
                 f"{self._rules.max_series}; raise ingest.max_series",
             )
         if is_new:
+            self._ensure_site(device.site)
             # The device and its series in one commit: many of them come at once.
             self._book.put_device(device, names)
             self._on_new(device)
@@ -175,13 +188,22 @@ class Binder:
             device.latitude is not None or device.longitude is not None,
         )
 
-    def _describe(self, key: str, route: TopicRoute, place: tuple[float, float] | None) -> Device:
+    def _ensure_site(self, name: str) -> None:
+        """Make a site that a device names first, in the zone and currency of the settings' own."""
+        sites = {one.id: one for one in self._book.list_sites()}
+        own = sites.get(self._rules.site)
+        if name not in sites and own is not None:
+            self._book.put_site(Site(name, name, own.time_zone, own.currency))
+
+    def _describe(
+        self, key: str, route: TopicRoute, place: tuple[float, float] | None, site: str | None
+    ) -> Device:
         """A device that is first heard of, as its profile and itself describe it."""
         is_told = place is not None and is_place(place) and place != self._rules.place
         latitude, longitude = place if place is not None and is_told else (None, None)
         return Device(
             id=key,
-            site=self._rules.site,
+            site=site or self._rules.site,
             name=key,
             kind=route.kind,
             interval_s=route.interval_s,

@@ -14,7 +14,7 @@ from wattscope.ports.logs import (
     LogWriter,
     MinutesFollower,
 )
-from wattscope.ports.messages import Quarantined, RawMessage, Source
+from wattscope.ports.messages import Quarantined, RawMessage, Reception, SetAside, Source
 from wattscope.ports.sharing import Registry, WorkShare
 from wattscope.ports.stores import Chart, Rollup, Store, StoreReceipt, Table
 from wattscope.ports.watching import Detector, Notifier
@@ -35,8 +35,10 @@ __all__ = [
     "Notifier",
     "Quarantined",
     "RawMessage",
+    "Reception",
     "Registry",
     "Rollup",
+    "SetAside",
     "Source",
     "Store",
     "StoreReceipt",

@@ -37,6 +37,34 @@ class Quarantined:
     detail: str
 
 
+class SetAside(NamedTuple):
+    """What is told a sender of a message of his that was not taken."""
+
+    row: int
+    """Position of the message in its group."""
+    code: str
+    """A ``ReasonCode`` value."""
+    detail: str
+
+
+class Reception(Protocol):
+    """Takes groups of messages from senders that wait for an answer.
+
+    Always: what is not set aside is durable when ``take`` returns.
+    Never: a part of a group is taken and the rest not, but for what is set aside.
+    Not guaranteed: that what was taken can be asked for already.
+    """
+
+    async def take(self, messages: Sequence[RawMessage]) -> Sequence[SetAside]:
+        """Take a group; what cannot be trusted is kept aside and told.
+
+        Raises:
+            StorageFullError: There is too little room on the disk; nothing was taken.
+            TransientError: Not now; likewise.
+        """
+        ...
+
+
 class Source(Protocol):
     """Where messages come from.
 

@@ -25,6 +25,7 @@ from wattscope.settings.cluster_faults import find_cluster_faults, has_cluster_s
 from wattscope.settings.keeping import CHUNK_INTERVALS, RetentionSettings, StorageSettings
 from wattscope.settings.notify_faults import find_notify_faults, holds_secret
 from wattscope.settings.tables import (
+    MAX_BODY_MB,
     MAX_DAYS,
     MAX_INTERVAL_S,
     PHASE_COLOURS,
@@ -94,6 +95,8 @@ def _find_source_faults(settings: Settings) -> list[str]:
         for source in settings.sources
         if source.type == "mqtt"
     ]
+    if [source.type for source in settings.sources].count("influx") > 1:
+        faults.append("sources: only one can be of type influx; name all its profiles in one")
     if len(set(names)) < len(names):
         faults.append("sources: two with one client_id at one broker would throw each other out")
     lines = [source.url for source in settings.sources if source.type in TELEGRAM_FORMS]
@@ -109,10 +112,18 @@ def _find_faults_of(source: SourceSettings) -> list[str]:
         return _find_poll_faults(f"{at}.poll", source.poll)
     if source.type in TELEGRAM_FORMS:
         return _find_line_faults(f"{at}.url", source)
+    if source.type == "influx":
+        return _find_write_faults(at, source)
     faults = []
     if source.type not in SOURCE_TYPES:
         valid = " or ".join(SOURCE_TYPES)
         faults.append(f"{at}.type: {source.type!r} is unknown; valid is {valid}")
+    return faults + _find_client_faults(at, source)
+
+
+def _find_client_faults(at: str, source: SourceSettings) -> list[str]:
+    """Faults of a client of a broker."""
+    faults = []
     if not source.profiles:
         faults.append(f"{at}.profiles: name at least one, such as shelly-gen2")
     if source.qos not in {0, 1}:
@@ -132,6 +143,18 @@ def _find_line_faults(at: str, source: SourceSettings) -> list[str]:
     except SettingsError as fault:
         return [f"{at}: {one}" for one in fault.faults]
     return []
+
+
+def _find_write_faults(at: str, source: SourceSettings) -> list[str]:
+    """Faults of a source that is written to."""
+    faults = []
+    if source.password is not None:
+        faults.append(f"{at}.password: write it into a file, and name that in password_file")
+    if (source.username is None) != (source.password_file is None):
+        faults.append(f"{at}: username and password_file belong together")
+    if not 0 < source.max_body_mb <= MAX_BODY_MB:
+        faults.append(f"{at}.max_body_mb: must be above 0 and at most {MAX_BODY_MB}")
+    return faults
 
 
 def _find_poll_faults(at: str, text: str) -> list[str]:

@@ -12,7 +12,9 @@ from wattscope.settings.keeping import LiveSettings, LogSettings, StorageSetting
 MAX_INTERVAL_S = 366 * 24 * 3600
 MAX_DAYS = 36_525
 """A hundred years [d]."""
-SOURCE_TYPES = ("mqtt", "modbus", "p1", "sml")
+MAX_BODY_MB = 50
+"""Largest body that may be set [MB]."""
+SOURCE_TYPES = ("mqtt", "modbus", "influx", "p1", "sml")
 NOTIFY_TYPES = ("webhook", "email", "mqtt", "apprise")
 PHASE_COLOURS = ("seed", "iec", "grey")
 
@@ -62,7 +64,7 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = "mqtt"
     """Name on the health page and in quarantine."""
     type: str = "mqtt"
-    """Kind of source: mqtt, modbus, p1 or sml."""
+    """Kind of source: mqtt, modbus, influx, p1 or sml."""
     url: str | None = None
     """mqtt://host:1883 or mqtts://host:8883; left out, the broker of [broker]. p1 and sml:
     tcp://host:port, or serial:///dev/ttyUSB0?baud=115200."""
@@ -73,7 +75,7 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     share: str | None = None
     """Name under which several clients share the messages (a shared subscription of the broker)."""
     username: str | None = None
-    """User at the broker."""
+    """User at the broker; influx: who may write."""
     password: str | None = None
     """Password at the broker; the settings file must be readable by its owner only."""
     password_file: str | None = None
@@ -84,6 +86,10 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Quality of service of the subscriptions: 0 or 1."""
     poll: str = "10s"
     """modbus: when meters that say nothing else are read: 10s, 1m, or a cron expression."""
+    token_file: str | None = None
+    """influx: file whose lines are tokens that may write."""
+    max_body_mb: float = 5.0
+    """influx: largest body of one request [MB]; unpacked it may have ten times as much."""
 
 
 class RegistrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

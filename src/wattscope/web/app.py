@@ -27,6 +27,8 @@ from wattscope.web.grid import build_grid_routes
 from wattscope.web.grid_quality import build_grid_quality_routes
 from wattscope.web.incidents import build_incident_routes
 from wattscope.web.insights import build_insight_routes
+from wattscope.web.line_desk import LineDesk
+from wattscope.web.line_writes import LINE_PATHS, build_line_routes
 from wattscope.web.live_stream import build_live_routes
 from wattscope.web.meters import build_meter_routes
 from wattscope.web.metrics import build_metrics_routes
@@ -67,7 +69,7 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
     )
     install_problem_handlers(app)
-    _install_guards(app, services)
+    _install_guards(app, services.allowed_hosts)
     for build in (
         build_chart_routes,
         build_device_energy_routes,
@@ -93,6 +95,7 @@ def create_app(services: Services) -> FastAPI:
         build_report_routes,
     ):
         app.include_router(build(services))
+    app.include_router(build_line_routes(services.lines))
     _install_pages(app, Path(str(files("wattscope").joinpath("web", "static"))))
     return app
 
@@ -101,17 +104,26 @@ def create_metrics_app(services: Services) -> FastAPI:
     """The application of a port for Prometheus alone: ``/metrics``, and nothing else."""
     app = FastAPI(title="Wattscope", openapi_url=None, docs_url=None, redoc_url=None)
     install_problem_handlers(app)
-    _install_guards(app, services)
+    _install_guards(app, services.allowed_hosts)
     app.include_router(build_metrics_routes(services))
     return app
 
 
-def _install_guards(app: FastAPI, services: Services) -> None:
+def create_write_app(desk: LineDesk, allowed_hosts: tuple[str, ...]) -> FastAPI:
+    """The application of a process that takes points in, and shows nothing."""
+    app = FastAPI(title="Wattscope", openapi_url=None, docs_url=None, redoc_url=None)
+    install_problem_handlers(app)
+    _install_guards(app, allowed_hosts)
+    app.include_router(build_line_routes(desk))
+    return app
+
+
+def _install_guards(app: FastAPI, allowed_hosts: tuple[str, ...]) -> None:
     """Refuse foreign host names (DNS rebinding) and pages, add security headers, compress."""
-    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, own_limit=LINE_PATHS)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
-    app.add_middleware(CrossSiteGuard)
-    allowed = set(services.allowed_hosts)
+    app.add_middleware(CrossSiteGuard, any_body=LINE_PATHS)
+    allowed = set(allowed_hosts)
 
     @app.middleware("http")
     async def guard(request: Request, call_next: RequestResponseEndpoint) -> Response:

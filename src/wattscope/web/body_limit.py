@@ -12,9 +12,13 @@ MAX_BODY_BYTES = 1 << 20
 class BodyLimit:
     """Refuses a body once it has grown beyond ``max_bytes``, without keeping it."""
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+    def __init__(
+        self, app: ASGIApp, *, max_bytes: int, own_limit: frozenset[str] = frozenset()
+    ) -> None:
+        """``own_limit``: paths whose routes count for themselves."""
         self._app = app
         self._max_bytes = max_bytes
+        self._own_limit = own_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -28,4 +32,5 @@ class BodyLimit:
                 raise HTTPException(413, f"a body may have {self._max_bytes} bytes at most")
             return message
 
-        await self._app(scope, receive_counted if scope["type"] == "http" else receive, send)
+        is_counted = scope["type"] == "http" and scope["path"] not in self._own_limit
+        await self._app(scope, receive_counted if is_counted else receive, send)

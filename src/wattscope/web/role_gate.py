@@ -95,7 +95,10 @@ def _create_own_app(
         """The same for Prometheus."""
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
-    @app.get("/{path:path}", include_in_schema=False, response_model=None)
+    # Points that are sent too early are sent again for a 503, and dropped for a 405.
+    @app.api_route(
+        "/{path:path}", methods=["GET", "POST"], include_in_schema=False, response_model=None
+    )
     def refuse(path: str) -> Any:  # noqa: ANN401  # a response
         """Whatever else, until there are pages."""
         waiting = list_waiting()

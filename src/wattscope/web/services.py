@@ -17,6 +17,7 @@ from wattscope.core.registers import RegisterMap
 from wattscope.core.topology import Device, Series, Site
 from wattscope.core.window import Window
 from wattscope.ports import LiveView, Quarantined, Store
+from wattscope.web.line_desk import LineDesk
 from wattscope.web.screen_options import ScreenOptions
 
 
@@ -226,6 +227,8 @@ class Services:
     """None where nothing watches."""
     fleet: FleetDesk | None = None
     """None where nothing looks for faults."""
+    lines: LineDesk | None = None
+    """Where points are written; None where no source takes any."""
     energy_price: float | None = None
     """Worth of one kWh produced, in the site's currency."""
 

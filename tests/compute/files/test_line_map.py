@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from wattscope.compute.files.line_file import NumberedReading, decode_lines
 from wattscope.compute.files.line_map import (
     LineMap,
     MappedField,
     MappedMeasurement,
-    NumberedReading,
-    decode_lines,
     parse_line_map,
-    read_point,
 )
+from wattscope.compute.files.line_meaning import read_point
 from wattscope.compute.files.line_protocol import BadLine, Point, parse_lines
 from wattscope.core.errors import SettingsError
-from wattscope.core.findings import ReasonCode, Rejection
+from wattscope.core.findings import Ignored, ReasonCode, Rejection
 from wattscope.core.reading import Reading
 
 PLUGS = LineMap(
@@ -26,7 +25,7 @@ PLUGS = LineMap(
 )
 
 
-def _read(line: bytes, line_map: LineMap = PLUGS) -> Reading | Rejection:
+def _read(line: bytes, line_map: LineMap = PLUGS) -> Reading | Rejection | Ignored:
     [point] = parse_lines(line)
     assert isinstance(point, Point)
     return read_point(point, line_map)

@@ -5,7 +5,8 @@
     blocks of bytes ─▶ line_blocks ─▶ table_rows ─▶ csv_table ──▶ RowGroup | BadRow
                             │                       ▲ column_map, stamps, cells
                             └─▶ line_protocol ─▶ Point | BadLine
-                                      └─▶ line_map ─▶ NumberedReading | BadLine
+                                      └─▶ line_file ─▶ NumberedReading | BadLine
+                                            ▲ line_map, line_meaning
                      └─▶ espi_feed ─▶ green_button ─▶ RowGroup | BadRow | BadFile
 
 Nothing here opens a file, and nothing raises because of what a file contains.

@@ -36,6 +36,8 @@ class Precision(Enum):
     US = 1_000
     MS = 1_000_000
     S = 1_000_000_000
+    M = 60_000_000_000
+    H = 3_600_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,42 @@ def parse_lines(
     return iter(_Reader(payload, precision, first_line))
 
 
+def cut_lines(payload: bytes) -> Iterator[tuple[int, bytes]]:
+    r"""The bytes of each point and of each bad line, with the number of its first line.
+
+    Each piece is for itself what it is within the payload: what ``parse_lines`` says of all pieces
+    is what it says of the whole, but for a byte order mark within. Empty lines and comments are
+    left out.
+
+    >>> list(cut_lines(b'a f=1\n# remark\nb f="two\nlines"\n'))
+    [(1, b'a f=1'), (3, b'b f="two\nlines"')]
+    """
+    if b'"' not in payload:
+        # Only a text in quotes can hold a line feed.
+        lines = enumerate(payload.split(b"\n"), start=1)
+        return ((n, line) for n, line in lines if line[:1] not in _MAYBE_NOTHING or _says(line))
+    return ((n, line) for n, line in _cut_quoted(payload) if _says(line))
+
+
+def _cut_quoted(payload: bytes) -> Iterator[tuple[int, bytes]]:
+    reader = _Reader(payload, Precision.NS, 1)
+    text, at, number = reader.text, 0, 1
+    while at < len(text):
+        end = text.find("\n", at)
+        end = len(text) if end < 0 else end
+        if text.find('"', at, end) >= 0 and _CLOSED.fullmatch(text, at, end) is None:
+            end = reader.find_end(at)
+        line = text[at:end]
+        yield number, line.encode("utf-8", "surrogateescape")
+        number += 1 + line.count("\n")
+        at = end + 1
+
+
+def _says(line: bytes) -> bool:
+    """Whether a line is anything but empty or a comment."""
+    return _NOTHING.fullmatch(line) is None
+
+
 _PLAIN = r"[^\x00-\x1f\x7f ,=\\]"
 _ESCAPED = r"\\+[^\x00-\x1f\x7f\\]"
 _KEY = re.compile(rf"(?:{_PLAIN}++|{_ESCAPED})++")
@@ -104,6 +142,11 @@ _BOOLS = dict.fromkeys(("t", "T", "true", "True", "TRUE"), True) | dict.fromkeys
     ("f", "F", "false", "False", "FALSE"), False
 )
 _NOT_UTF8 = re.compile(r"[\udc80-\udcff]")
+_MAYBE_NOTHING = (b"", b" ", b"#", b"\r")
+_NOTHING = re.compile(rb" *(?:#[^\x00-\x08\x0a-\x1f\x7f-\xff]*)?\r?")
+# No quote before the fields, and then each that begins a value closed at its end: whatever else is
+# wrong with such a line, no text of it goes on in the next one.
+_CLOSED = re.compile(r'[^"\\ ]*+ [^"\\]*+(?:(?<==)"[^"\\]*+"(?=[, ]|\r?\Z)[^"\\]*+)*+')
 # More digits than any 64-bit integer; leading zeros are dropped before.
 _MAX_DIGITS = 20
 
@@ -122,7 +165,7 @@ class _Reader:
     """Goes through a payload once; each method reads one part of the grammar at ``at``."""
 
     def __init__(self, payload: bytes, precision: Precision, first_line: int) -> None:
-        self._text = payload.decode("utf-8", "surrogateescape")
+        self.text = self._text = payload.decode("utf-8", "surrogateescape")
         self._is_utf8 = _NOT_UTF8.search(self._text) is None
         self._unit_ns = precision.value
         self._at = 0
@@ -140,6 +183,17 @@ class _Reader:
             if point is not None:
                 yield point
             self._line += self._text.count("\n", start, self._at)
+
+    def find_end(self, start: int) -> int:
+        """Where the line that begins at ``start`` ends: at its line feed, or that of the text."""
+        self._at = start
+        try:
+            self._read_line()
+        except _Refusal:
+            end = self._text.find("\n", start)
+            return len(self._text) if end < 0 else end
+        is_ended = self._text.startswith("\n", self._at - 1)
+        return self._at - 1 if is_ended else self._at
 
     def _read_line(self) -> Point | None:
         """A whole line; None for a comment or an empty one."""
@@ -274,6 +328,7 @@ class _Reader:
         code = ReasonCode.SYNTAX if is_text else ReasonCode.ENCODING
         if _NOT_UTF8.match(seen):
             code, seen = ReasonCode.ENCODING, "a byte that is not UTF-8"
+        seen = seen.rstrip("\n")
         detail = f"expected {expected}, found {seen!r}" if seen else f"expected {expected}"
         return _Refusal(self._at, code, detail)
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from wattscope.compute.decode import DECODERS, sml
 from wattscope.compute.decode.profile import Profile
-from wattscope.compute.files.line_map import NumberedReading
+from wattscope.compute.files.line_file import NumberedReading
 from wattscope.compute.files.table_rows import MAX_EXCERPT, BadFile, BadRow
 from wattscope.compute.telegrams.forms import TELEGRAM_FORMS
 from wattscope.core.findings import Ignored, ReasonCode, Rejection

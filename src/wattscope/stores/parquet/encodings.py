@@ -73,20 +73,32 @@ def decode_runs(content: bytes, at: int, end: int, bit_width: int, count: int) -
     """The ``count`` numbers of a hybrid of runs and bit-packed groups in ``content[at:end]``."""
     parts: list[Ints] = []
     n_bytes = (bit_width + 7) // 8
+    # Runs that follow each other are laid out together: a page may have thousands of short ones.
+    values: list[int] = []
+    lengths: list[int] = []
     found = 0
     while found < count and at < end:
-        header, at = read_varint(content, at)
+        header = content[at]
+        at += 1
+        if header >= 0x80:
+            header, at = read_varint(content, at - 1)
         if header & 1:
             size = (header >> 1) * bit_width
             part = unpack_bits(np.frombuffer(content, np.uint8, size, at), bit_width)
+            parts += [_expand(values, lengths), part]
+            values, lengths = [], []
             at += size
+            found += len(part)
         else:
-            value = int.from_bytes(content[at : at + n_bytes], "little")
-            part = np.full(header >> 1, value, np.int64)
+            values.append(int.from_bytes(content[at : at + n_bytes], "little"))
+            lengths.append(header >> 1)
             at += n_bytes
-        parts.append(part)
-        found += len(part)
-    return np.concatenate(parts)[:count] if parts else np.empty(0, np.int64)
+            found += header >> 1
+    return np.concatenate([*parts, _expand(values, lengths)])[:count]
+
+
+def _expand(values: list[int], lengths: list[int]) -> Ints:
+    return np.repeat(np.array(values, np.int64), np.array(lengths, np.int64))
 
 
 # ── delta binary packed ──────────────────────────────────────────────────────────────────────
