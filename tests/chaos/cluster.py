@@ -8,6 +8,8 @@ from pathlib import Path
 from tests.chaos.pour import write_profiles
 from tests.chaos.program import ROOT, RUN_PROGRAM, Program
 
+N_PARTITIONS = 4
+"""Of the topic with the readings."""
 SETTINGS = """\
 [site]
 id = "grid"
@@ -27,7 +29,7 @@ url = "{postgres}"
 
 [log]
 url = "{kafka}/{prefix}."
-partitions = 4
+partitions = {partitions}
 
 [live]
 url = "{redis}"
@@ -71,6 +73,7 @@ class Cluster:
             kafka=f"kafka://{self.kafka}",
             redis=self.redis,
             prefix=self.prefix,
+            partitions=N_PARTITIONS,
         )
         mutant = str(ROOT / "tests" / "chaos" / "mutant.py")
         launcher = (mutant, mutation) if mutation else RUN_PROGRAM

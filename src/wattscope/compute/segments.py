@@ -256,7 +256,8 @@ def _between_neighbours(table: SeriesTable) -> Segments:
     rows = find_joins(table) & ~table.is_lead[1:]
     step = np.diff(table.t)
     hours = step / US_PER_HOUR
-    mean = (table.value[1:] + table.value[:-1]) / 2
+    # Halves first: the sum of two values of some meter's nonsense may be more than a float holds.
+    mean = table.value[1:] / 2 + table.value[:-1] / 2
     n_rows = int(rows.sum())
     return Segments(
         series=table.series[1:][rows],
