@@ -208,7 +208,7 @@ def test_topic_that_was_removed_is_made_again(kafka: KafkaServer) -> None:
 
     def has_appended() -> bool:
         try:
-            log.append(values(2.0, first_t=1))
+            log.append(values(2.0, 3.0, 4.0, first_t=1))
         except TransientError:
             return False
         return True
@@ -224,7 +224,7 @@ def test_topic_that_was_removed_is_made_again(kafka: KafkaServer) -> None:
         seen.extend([] if record is None else record.batch.measured_at_us.tolist())
         follower.commit()
 
-    wait_until(lambda: 1 in seen, read)
+    wait_until(lambda: {1, 2, 3} <= set(seen), read)
     follower.close()
     log.close()
 

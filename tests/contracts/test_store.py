@@ -331,6 +331,15 @@ def test_row_on_the_edge_of_a_span_belongs_to_the_later_one(store: AnyStore) -> 
     assert store.read_raw([POWER], 0, edge).value.tolist() == [1.0]
 
 
+def test_series_that_is_asked_for_twice_is_told_once(store: AnyStore) -> None:
+    edge = T0 // SPAN_US * SPAN_US + SPAN_US
+    store.write(record(0, (POWER, edge, 1.0, 0), (POWER, edge + 1, 2.0, 0)))
+    store.flush()
+    # Not the whole of the file: its rows have to be looked through.
+    assert store.read_raw([POWER, POWER], edge, edge + 1).value.tolist() == [1.0]
+    assert store.roll_up([POWER, POWER], "1h", edge, edge + H).count.tolist() == [2]
+
+
 def test_empty_record_moves_the_offset_only(store: AnyStore) -> None:
     receipt = store.write(record(4))
     assert (receipt.stored, receipt.duplicate) == (0, 0)

@@ -176,6 +176,8 @@ def test_ping_and_health(application: Application) -> None:
     assert application.client.get("/ping?verbose=true").json() == {"version": "1.8.10"}
     health = application.client.get("/health")
     assert (health.status_code, health.json()["status"]) == (200, "pass")
+    page = application.client.get("/health", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert page.text == application.client.get("/").text, "a browser is shown the page"
 
 
 def test_without_such_a_source_it_is_said_what_to_set(tmp_path: Path) -> None:
@@ -183,4 +185,4 @@ def test_without_such_a_source_it_is_said_what_to_set(tmp_path: Path) -> None:
     with open_application(tmp_path, settings=settings) as found:
         status, answer = write(found, "m v=1")
         assert (status, 'type = "influx"' in answer["error"]) == (404, True)
-        assert found.client.get("/health").status_code == 503
+        assert found.client.get("/health").text == found.client.get("/").text

@@ -27,9 +27,13 @@ class FolderReader:
         # Of its own: what else is in the caller's stays open when the folder is opened again.
         self._stack = stack.enter_context(contextlib.ExitStack())
         self.n_opened = 0
-        self.damages: set[str] = set()
-        """Files of which rows could not be read."""
+        self._met: set[str] = set()
         self.storage = self._open()
+
+    @property
+    def damages(self) -> frozenset[str]:
+        """Files of which rows could not be read, or not be counted."""
+        return frozenset(self._met.union(one.file for one in self.storage.store.damages))
 
     def _open(self) -> Storage:
         self.n_opened += 1
@@ -45,7 +49,7 @@ class FolderReader:
             answer = ask(store)
             met = {one.file for one in store.damages} - known
             if not met or not store.is_outdated():
-                self.damages |= met
+                self._met |= met
                 return answer
             self._stack.close()
             self.storage = self._open()

@@ -79,7 +79,7 @@ def pack_segment_head(first_offset: int, n_given_up: int) -> bytes:
 
 def first_offset_of(path: Path) -> int:
     """The offset a segment begins with, from its name; the head repeats it."""
-    return int(path.stem) if path.stem.isdigit() else 0
+    return int(path.stem) if path.stem.isascii() and path.stem.isdigit() else 0
 
 
 def read_segments(paths: Sequence[Path]) -> Iterator[LogRecord | Damage]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -95,8 +96,9 @@ def create_app(services: Services) -> FastAPI:
         build_report_routes,
     ):
         app.include_router(build(services))
-    app.include_router(build_line_routes(services.lines))
-    _install_pages(app, Path(str(files("wattscope").joinpath("web", "static"))))
+    static = Path(str(files("wattscope").joinpath("web", "static")))
+    app.include_router(build_line_routes(services.lines, partial(_show_page, static)))
+    _install_pages(app, static)
     return app
 
 
@@ -177,7 +179,12 @@ def _install_pages(app: FastAPI, static: Path) -> None:
             return problem(404, "not_found", f"there is no /{path}; see /docs")
         if path == "icon.svg" and (static / path).is_file():
             return FileResponse(static / path)
-        index = static / "index.html"
-        if not index.is_file():
-            return HTMLResponse(_NO_PAGE, 503)
-        return FileResponse(index, headers={"Cache-Control": "no-cache"})
+        return _show_page(static)
+
+
+def _show_page(static: Path) -> Response:
+    """The built page, which finds by its address what to show."""
+    index = static / "index.html"
+    if not index.is_file():
+        return HTMLResponse(_NO_PAGE, 503)
+    return FileResponse(index, headers={"Cache-Control": "no-cache"})

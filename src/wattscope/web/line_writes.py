@@ -56,8 +56,16 @@ _STATUS: Final[dict[type[WattscopeError], int]] = {
 """Of HTTP, by what went wrong; the first that fits counts."""
 
 
-def build_line_routes(desk: LineDesk | None) -> APIRouter:
-    """The routes; ``desk`` None: each says what is to be set."""
+def build_line_routes(
+    desk: LineDesk | None, show_page: Callable[[], Response] | None = None
+) -> APIRouter:
+    """The routes.
+
+    Args:
+        desk: None: each says what is to be set.
+        show_page: Answers ``/health`` to a browser, and to everybody where there is no desk: the
+            program has a page of that name.
+    """
     router = APIRouter(include_in_schema=False)
 
     @router.post("/write")
@@ -83,8 +91,11 @@ def build_line_routes(desk: LineDesk | None) -> APIRouter:
         return empty_answer()
 
     @router.get("/health")
-    def read_health() -> Response:
+    def read_health(request: Request) -> Response:
         """Whether points would be taken, in InfluxDB's form."""
+        is_browser = "text/html" in request.headers.get("accept", "")
+        if show_page is not None and (is_browser or desk is None):
+            return show_page()
         is_well = desk is not None
         words = "ready for queries and writes" if is_well else _ABSENT
         document: dict[str, object] = {

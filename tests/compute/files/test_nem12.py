@@ -202,6 +202,16 @@ def test_profile_may_name_another_market_time() -> None:
         parse_market_map({"decoder": "nem12", "colour": 1})
 
 
+@pytest.mark.parametrize("count", ["²", "9" * 5000])
+def test_sign_that_is_no_digit_counts_nothing(count: str) -> None:
+    for lines in (
+        (HEAD, STREAM.replace(",30,", f",{count},"), day()),
+        (HEAD, STREAM, day(flag="V"), f"400,1,{count},A,,"),
+    ):
+        content = "\n".join(lines).encode("utf-8")
+        assert any(not isinstance(one, RowGroup) for one in decode_records([content], MarketMap()))
+
+
 cells = st.sampled_from(["100", "200", "250", "300", "400", "900", "NEM12", "E1", "B2", "kWh"]) | (
     st.sampled_from(["30", "15", "20240115", "A", "V", "N", "F14", "0.5", "", "-1", "1", "48", "²"])
     | st.text(st.characters(max_codepoint=255), max_size=4)

@@ -114,6 +114,14 @@ def test_a_series_is_read_without_the_others(tmp_path: Path) -> None:
             np.testing.assert_array_equal(found[name], as_floats(name, rows[name][chosen]))
 
 
+def test_series_that_is_asked_for_twice_is_read_once(tmp_path: Path) -> None:
+    reader = open_file(tmp_path / "x.parquet", write(tmp_path / "x.parquet", make_rows(5000, 3)))
+    once, twice = (reader.read_series(("series_id", "value"), asked) for asked in ([7], [7, 7]))
+    assert len(once["series_id"]) == len(once["value"]) > 0
+    for name, values in once.items():
+        np.testing.assert_array_equal(twice[name], values)
+
+
 @pytest.mark.parametrize("block", [10**9, 122_880, 1000])
 def test_other_tools_read_the_same(block: int, tmp_path: Path) -> None:
     """pyarrow (pandas reads by it) checks the CRC of every page; Polars and DuckDB read too."""

@@ -165,8 +165,8 @@ def read_fields(texts: Sequence[bytes]) -> list[_Fields] | None:
 
 
 def _are_exact(fields: _Fields) -> bool:
-    """Whether all would be themselves as integers, too."""
-    return min(fields.values()) >= -MAX_INTEGER and max(fields.values()) <= MAX_INTEGER
+    """Whether all would be themselves as integers, too; what lies beyond may be rounded to it."""
+    return min(fields.values()) > -MAX_INTEGER and max(fields.values()) < MAX_INTEGER
 
 
 def plain_values(fields: _Fields, plan: PointPlan) -> Iterable[float] | None:

@@ -29,6 +29,7 @@ from wattscope.compute.files.nem_records import (
     MINUTES_OF_DAY,
     VARIABLE,
     Stream,
+    read_count,
     read_day,
     read_moment,
     read_number,
@@ -278,7 +279,7 @@ class _Reader:
 
     def _take_quality(self, cells: list[str]) -> Rejection | None:
         """A record 400 (section 4.5)."""
-        first, last = (int(one) if one.isdigit() else 0 for one in (*cells[1:3], "", "")[:2])
+        first, last = map(read_count, (*cells[1:3], "", "")[:2])
         if self.stream is not None and not 1 <= first <= last <= self.stream.n_intervals:
             raise _RefusedError(
                 self.line_number,

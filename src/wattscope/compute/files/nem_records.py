@@ -31,6 +31,8 @@ from wattscope.core.units import Conversion, find_conversion
 MINUTES: Final = frozenset({1, 5, 10, 15, 30})
 """Lengths of intervals that occur [min]; the standard has 5, 15 and 30."""
 MINUTES_OF_DAY: Final = 1440
+_MAX_DIGITS: Final = 9
+"""Of a number that counts something."""
 
 _QUALITY: Final = re.compile(r"([AEFNSV])(\d{2})?", re.ASCII)
 # Section 4.4 and appendix C: actual, forward estimate, final or other substitute, null.
@@ -85,12 +87,12 @@ def read_stream(cells: Sequence[str]) -> Stream | Rejection:
     if len(cells) < 9:
         return Rejection(ReasonCode.SYNTAX, f"record 200 has {len(cells)} cells, not 9 or 10")
     minutes = cells[8]
-    if not minutes.isdigit() or int(minutes) not in MINUTES:
+    if read_count(minutes) not in MINUTES:
         return Rejection(ReasonCode.SYNTAX, f"record 200 has intervals of {minutes[:10]!a} minutes")
     found = _describe(cells[1], cells[4], cells[7], _OF_LETTER.get(cells[4][:1].upper()))
     if isinstance(found, Rejection):
         return found
-    return Stream(found.device, found.quantity, found.conversion, int(minutes))
+    return Stream(found.device, found.quantity, found.conversion, read_count(minutes))
 
 
 def read_register_stream(cells: Sequence[str]) -> Stream | Rejection:
@@ -135,6 +137,11 @@ def read_quality(cell: str) -> Quality | str | None:
 def read_number(cell: str) -> float | None:
     """The number of a cell; None where it is none."""
     return float(cell) if _NUMBER.fullmatch(cell) else None
+
+
+def read_count(cell: str) -> int:
+    """A whole number; 0 where there is none."""
+    return int(cell) if cell.isascii() and cell.isdigit() and len(cell) <= _MAX_DIGITS else 0
 
 
 def read_day(cell: str) -> datetime | None:

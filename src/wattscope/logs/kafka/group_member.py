@@ -13,14 +13,23 @@ two commits is given again, here or to another member. What messages mean is its
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 
 from wattscope.logs.kafka.faults import LastFault, explain
 from wattscope.logs.kafka.options import KafkaOptions
+from wattscope.logs.kafka.remade_topics import RemadeTopics
 from wattscope.logs.kafka.topics import make_missing_topics, quiet_settings
 
 _log = structlog.get_logger()
@@ -100,6 +109,11 @@ class GroupMember(Generic[RecordT]):
         """The partitions that are ours, and up to where the group is through; None: nowhere yet."""
         self._next: dict[_Place, int] = {}
         """The offset that the next message of a partition should have."""
+        self._remade = RemadeTopics(options, self._topics)
+        self._to_restart: set[str] = set()
+        """Topics that were made again: what the group committed may be meant for the old ones."""
+        self._restarted: set[_Place] = set()
+        """Partitions of such topics that we began anew."""
 
     @property
     def partitions(self) -> tuple[str, ...]:
@@ -113,6 +127,7 @@ class GroupMember(Generic[RecordT]):
             TransientError: The cluster, or what its reader needs, is away; call again later.
         """
         try:
+            self._look_for_remade()
             consumer = self._open()
             if not self._fetched:
                 self._fetched = self._fetch(consumer, timeout_s)
@@ -251,6 +266,14 @@ class GroupMember(Generic[RecordT]):
                 )
             self._next[place] = offset + 1
 
+    def _look_for_remade(self) -> None:
+        """Begin anew where a topic is not the one that was read so far."""
+        remade = self._remade.look(time.monotonic())
+        if remade:
+            self._to_restart |= remade
+            self._restarted = {place for place in self._restarted if place[0] not in remade}
+            self.close()
+
     def _raise_heard(self) -> None:
         """Nothing came: because there is nothing, or because the cluster is away?"""
         fault, consumer = self._heard.fault, self._consumer
@@ -276,15 +299,19 @@ class GroupMember(Generic[RecordT]):
             self.close()
 
     def _take_on(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Partitions come to us; the library goes on where the group had committed."""
-        committed = partitions
+        """Partitions come to us: go on where the group had committed, or at the beginning."""
+        found = partitions
         with contextlib.suppress(KafkaException):
-            committed = consumer.committed(partitions, timeout=min(5.0, self.options.timeout_s))
-        for one in committed:
+            found = consumer.committed(partitions, timeout=min(5.0, self.options.timeout_s))
+        for one in found:
             place = (one.topic, one.partition)
+            if one.topic in self._to_restart and place not in self._restarted:
+                self._restarted.add(place)
+                one.offset = OFFSET_BEGINNING
             self._reached[place] = one.offset if one.offset >= 0 else None
             if one.offset >= 0:
                 self._next[place] = one.offset
+        consumer.incremental_assign(found)
 
     def _give_back(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Partitions go to another member; what we did not commit goes with them."""

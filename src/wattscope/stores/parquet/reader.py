@@ -123,7 +123,7 @@ class FileReader:
     def _find_series(self, series: Sequence[int]) -> list[tuple[int, int, int]]:
         """First row, row behind the last, and series of each stretch, rising."""
         runs = self._series_runs()
-        return sorted((*run, one) for one in series for run in runs.get(one, ()))
+        return sorted((*run, one) for one in set(series) for run in runs.get(one, ()))
 
     def has_none_of(self, series: Sequence[int]) -> bool:
         """Whether it is known already that no row belongs to any of these series."""
