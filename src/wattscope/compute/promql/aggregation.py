@@ -21,12 +21,12 @@ def _add(values: Matrix, is_there: Marks) -> FloatColumn:
 
 
 def _average(values: Matrix, is_there: Marks) -> FloatColumn:
-    mean: FloatColumn = _add(values, is_there) / np.maximum(_count(values, is_there), 1.0)
-    return mean
+    return _add(values, is_there) / np.maximum(_count(values, is_there), 1.0)
 
 
 def _count(_values: Matrix, is_there: Marks) -> FloatColumn:
-    return is_there.sum(axis=0).astype(np.float64)
+    counts: FloatColumn = np.sum(is_there, axis=0, dtype=np.float64)
+    return counts
 
 
 def _extreme(operation: np.ufunc) -> Folding:

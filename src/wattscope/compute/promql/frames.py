@@ -29,7 +29,7 @@ class Frame:
     @property
     def is_any_there(self) -> Marks:
         """(n_steps,); where there is a value of any series."""
-        found: Marks = self.is_there.any(axis=0)
+        found: Marks = np.logical_or.reduce(self.is_there, axis=0)
         return found
 
     def take(self, rows: Sequence[int]) -> Frame:
