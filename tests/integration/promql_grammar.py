@@ -7,6 +7,7 @@ the last bit decides), ``topk`` among equals, and differences of what is equal b
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 GAUGES = (
@@ -17,7 +18,7 @@ GAUGES = (
     "wattscope_state_of_charge_ratio",
 )
 STEADY = "wattscope_energy_export_joules_total"
-"""It is never reset."""
+"""It is never reset, and never near zero."""
 COUNTERS = ("wattscope_energy_import_joules_total", STEADY)
 _OVER_TIME = ("avg", "min", "max", "sum", "count", "last", "present")
 _RANGES = ("1m", "90s", "5m", "10m", "15m30s", "1h")
@@ -43,16 +44,19 @@ class Grammar:
 
     def question(self) -> str:
         """One question."""
-        return self.chance.choice([self.vector, self.vector, self.vector, self.scalar])(3)
+        return self.scalar(3) if self.chance.random() < 0.25 else self.vector(3)
 
     def pick(self, *words: str) -> str:
         return self.chance.choice(words)
 
+    def one_of(self, *makers: Callable[[], str]) -> str:
+        return self.chance.choice(makers)()
+
     def scalar(self, depth: int) -> str:
         if depth <= 0 or self.chance.random() < 0.5:
             return self.pick(*_NUMBERS, "time()")
-        made = self.chance.choice(
-            [
+        return self.one_of(
+            *[
                 lambda: f"scalar(sum({self.selector(GAUGES)}))",
                 lambda: f"({self.scalar(depth - 1)} + {self.scalar(depth - 1)})",
                 lambda: f"({self.scalar(depth - 1)} > bool {self.scalar(depth - 1)})",
@@ -60,13 +64,12 @@ class Grammar:
                 lambda: f"{self.pick(*_NUMBERS)} ^ 2",
             ]
         )
-        return made()
 
     def vector(self, depth: int) -> str:
         if depth <= 0 or self.chance.random() < 0.15:
             return self.leaf()
-        return self.chance.choice(
-            [
+        return self.one_of(
+            *[
                 self.leaf,
                 lambda: self.aggregate(depth),
                 lambda: self.aggregate(depth),
@@ -75,7 +78,7 @@ class Grammar:
                 lambda: self.of_set(depth),
                 lambda: self.function(depth),
             ]
-        )()
+        )
 
     def matchers(self) -> str:
         device = self.chance.choice(self.devices)
@@ -110,18 +113,21 @@ class Grammar:
 
     def leaf(self) -> str:
         span = f"[{self.pick(*_RANGES)}]"
-        return self.chance.choice(
-            [
+        return self.one_of(
+            *[
                 lambda: self.selector(GAUGES + COUNTERS),
-                lambda: f"{self.pick('rate', 'increase', 'irate')}({self.selector(self.counters, span)})",
-                lambda: f"{self.pick('rate', 'increase')}({self.selector(self.counters, span)})",
+                lambda: f"irate({self.selector(self.counters, span)})",
+                lambda: f"rate({self.selector(self.counters, span)})",
+                lambda: f"increase({self.selector(self.counters, span)})",
                 lambda: f"{self.pick('delta', 'idelta')}({self.selector(GAUGES, span)})",
                 lambda: f"{self.pick('changes', 'resets')}({self.selector(self.counters, span)})",
-                lambda: (
-                    f"{self.pick(*_OVER_TIME)}_over_time({self.selector(GAUGES + COUNTERS, span)})"
-                ),
+                lambda: self.over_time(GAUGES, span),
+                lambda: self.over_time(COUNTERS, span),
             ]
-        )()
+        )
+
+    def over_time(self, names: tuple[str, ...], span: str) -> str:
+        return f"{self.pick(*_OVER_TIME)}_over_time({self.selector(names, span)})"
 
     def aggregate(self, depth: int) -> str:
         by = self.pick(

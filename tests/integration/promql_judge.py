@@ -51,8 +51,8 @@ def fill(storage: Storage) -> None:
         put(storage, device, "voltage_v", _wander(instants, chance, 230.0))
         put(storage, device, "temperature_c", _wander(instants, chance, 0.0))
         put(storage, device, "state_of_charge_pct", _wander(instants, chance, 50.0, 10.0))
-        put(storage, device, "energy_import_wh", _count_up(instants, chance, resets=0.01))
-        put(storage, device, "energy_export_wh", _count_up(instants, chance, resets=0.0))
+        put(storage, device, "energy_import_wh", _count_up(instants, chance, 0.0, 0.01))
+        put(storage, device, "energy_export_wh", _count_up(instants, chance, 4e6, 0.0))
 
 
 def _list_instants(device: str, chance: random.Random) -> list[int]:
@@ -80,14 +80,16 @@ def _wander(
     return [
         (
             START_S * 1_000_000 + at * 1000,
-            None if chance.random() < 0.02 else middle + round(chance.uniform(-1, 1) * width * 8) / 8,
+            None
+            if chance.random() < 0.02
+            else middle + round(chance.uniform(-1, 1) * width * 8) / 8,
         )
         for at in instants
     ]
 
 
-def _count_up(instants: list[int], chance: random.Random, *, resets: float) -> Rows:
-    total, rows = 0.0, Rows()
+def _count_up(instants: list[int], chance: random.Random, start: float, resets: float) -> Rows:
+    total, rows = start, Rows()
     for at in instants:
         total = 0.0 if chance.random() < resets else total + chance.randrange(0, 80) / 8
         rows.append((START_S * 1_000_000 + at * 1000, total))

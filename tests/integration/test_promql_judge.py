@@ -26,15 +26,12 @@ def judged(
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_questions_have_the_answers_of_prometheus(
-    judged: tuple[Judge, Edition], seed: int
-) -> None:
+def test_questions_have_the_answers_of_prometheus(judged: tuple[Judge, Edition], seed: int) -> None:
     judge, edition = judged
     # Prometheus 2.42 judges both: where the editions differ (a value at the very beginning of a
     # window, a counter that begins near zero) only that of version 2.
     is_own = edition is Edition.V2
     odd_s = 0.0 if is_own else 0.317
-    # What never was reset is never near zero.
     counters = COUNTERS if is_own else (STEADY,)
     grammar = Grammar(seed, DEVICES, RENAME.name, counters)
     faults: list[str] = []

@@ -7,6 +7,7 @@ quotes.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -40,7 +41,15 @@ MAX_SIGNS = 4_000
 MAX_TEXT = 200_000
 """Lists of devices in a pattern may be long."""
 MAX_DEPTH = 100
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`', re.DOTALL)
+_SKIPPED = re.compile(
+    r""""(?:[^"\\]|\\.)*(?:"|\\?\Z)|'(?:[^'\\]|\\.)*(?:'|\\?\Z)|`[^`]*(?:`|\Z)|#[^\n]*""", re.DOTALL
+)
+"""Texts and comments; one that has no end goes to the end, so that nothing is looked at twice."""
+_LENGTH = re.compile(
+    r"(?:\boffset\b|[@\[:])\s*[-+]?\s*(0x[0-9a-f]+|[0-9.]+(?:e[-+]?[0-9]+)?|(?<!:)(?:inf|nan)\b)",
+    re.IGNORECASE,
+)
+"""A number where the parser wants seconds."""
 _LONGEST = timedelta(days=300 * 365)
 _SET_OPERATORS = ("and", "or", "unless")
 _KINDS = (
@@ -62,7 +71,7 @@ def read_query(text: str) -> Node:
         PromqlTextError: It is no PromQL, or too long.
         PromqlError: It is PromQL that is not supported here.
     """
-    return _read(_parse(text), 0)
+    return _read_text(text)
 
 
 def read_selector(text: str) -> tuple[Matcher, ...]:
@@ -71,7 +80,7 @@ def read_selector(text: str) -> tuple[Matcher, ...]:
     Raises:
         PromqlTextError: It is something else.
     """
-    node = _read(_parse(text), 0)
+    node = _read_text(text)
     if not isinstance(node, Selector) or node.range_us is not None:
         raise PromqlTextError(f'{text[:60]!r} is no selector of series, such as up{{a="b"}}')
     return node.matchers
@@ -91,13 +100,32 @@ def read_duration_us(text: str) -> int | None:
         return None
 
 
-def _parse(text: str) -> Any:  # noqa: ANN401  # a node of the parser
-    if len(text) > MAX_TEXT or len(_QUOTED.sub("", text)) > MAX_SIGNS:
+def _read_text(text: str) -> Node:
+    bare = _SKIPPED.sub(" ", text)
+    if len(text) > MAX_TEXT or len(bare) > MAX_SIGNS:
         raise PromqlTextError(f"the question is longer than {MAX_SIGNS} signs without its texts")
+    _refuse_endless(bare)
     try:
-        return promql_parser.parse(text)
+        return _read(promql_parser.parse(text), 0)
     except (ValueError, OverflowError) as fault:
+        # Of the parser; also durations that are too long are found only when they are read.
         raise PromqlTextError(f"parse error: {fault}") from fault
+
+
+def _refuse_endless(bare: str) -> None:
+    """Refuse seconds that are endless: the parser (0.12) panics at them, which nothing catches."""
+    for match in _LENGTH.finditer(bare):
+        text = match[1].lower()
+        try:
+            seconds = float(int(text, 16)) if text.startswith("0x") else float(text)
+        except (ValueError, OverflowError):
+            seconds = 0.0 if "." in text else math.inf
+        if not abs(seconds) < _LONGEST.total_seconds():
+            raise _refuse_length()
+
+
+def _refuse_length() -> PromqlTextError:
+    return PromqlTextError("parse error: a duration is longer than 300 years")
 
 
 def _read(node: Any, depth: int) -> Node:  # noqa: ANN401
@@ -120,7 +148,7 @@ def _to_us(span: timedelta) -> int:
         PromqlTextError: It is longer than instants are told apart.
     """
     if abs(span) > _LONGEST:
-        raise PromqlTextError("parse error: a duration is longer than 300 years")
+        raise _refuse_length()
     return span // timedelta(microseconds=1)
 
 

@@ -166,12 +166,14 @@ class Sampler:
     ) -> Iterator[tuple[slice, Batch]]:
         """Steps that follow each other, and the rows of all their windows."""
         piece_us = max(1, self.bounds.n_piece_rows // len(ids)) * US_PER_S
+        # Of windows longer than a piece some are read together, for they overlap.
+        least_us = range_us + range_us // 4
         # Between windows that lie far apart nothing is read.
         is_far = np.append(np.diff(end_us) - range_us > US_PER_DAY, [True])
         breaks = np.flatnonzero(is_far) + 1
         at = 0
         while at < len(end_us):
-            reach_us = int(end_us[at]) - range_us + piece_us
+            reach_us = int(end_us[at]) - range_us + max(piece_us, least_us)
             stop = int(np.searchsorted(end_us, reach_us, "right"))
             stop = min(max(stop, at + 1), int(breaks[np.searchsorted(breaks, at, "right")]))
             rows = self._read_window(ids, int(end_us[at]) - range_us, int(end_us[stop - 1]) + 1)
@@ -180,6 +182,7 @@ class Sampler:
                     raise self._refuse_window(len(ids))
                 # There are far more readings here than there were before.
                 piece_us = max(1, (int(end_us[stop - 1] - end_us[at]) + range_us) // 4)
+                least_us = 0
                 continue
             yield slice(at, stop), rows
             n_rows = max(1, len(rows))
