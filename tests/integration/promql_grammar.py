@@ -23,7 +23,7 @@ COUNTERS = ("wattscope_energy_import_joules_total", STEADY)
 _OVER_TIME = ("avg", "min", "max", "sum", "count", "last", "present")
 _RANGES = ("1m", "90s", "5m", "10m", "15m30s", "1h")
 _OFFSETS = ("", "", "", " offset 5m", " offset 17s", " offset -2m", " offset 1h")
-_ARITHMETIC = ("+", "-", "*", "/", "atan2")
+_ARITHMETIC = ("+", "-", "*", "/")
 _COMPARISONS = ("==", "!=", ">", "<", ">=", "<=")
 _NUMBERS = ("2", "0.5", "230", "-1", "1e3", "0")
 

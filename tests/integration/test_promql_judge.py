@@ -48,5 +48,5 @@ def test_questions_have_the_answers_of_prometheus(judged: tuple[Judge, Edition],
         found, n_points = judge.compare("query_range" if number % 2 else "query", words)
         faults += [f"{words}: {one}" for one in found[:2]]
         n_told += n_points > 0
-    assert faults == []
+    assert not faults, "\n".join(faults)
     assert n_told > N_QUESTIONS // 4 * 0.6, "too few questions have an answer at all"

@@ -124,6 +124,7 @@ def test_series_that_are_equal_at_different_steps_become_one() -> None:
         ("p + on (site) sum by (site) (p)", "many-to-one matching must be explicit"),
         ('{site="n"} + 1', "same labelset"),
         ('max_over_time({device="a"}[1m])', "same labelset"),
+        ("p atan2 p", "the operator atan2 is not supported"),
         ("stddev(p)", "the aggregation stddev is not supported"),
         ("histogram_quantile(0.9, p)", "the function histogram_quantile is not supported"),
         ("max_over_time(p[1h:5m])", "a subquery"),

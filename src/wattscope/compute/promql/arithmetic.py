@@ -29,7 +29,6 @@ OPERATORS: Mapping[str, Operator] = {
     "/": Operator(np.divide),
     "%": Operator(np.fmod),
     "^": Operator(np.power),
-    "atan2": Operator(np.arctan2),
     "==": Operator(np.equal, is_comparison=True),
     "!=": Operator(np.not_equal, is_comparison=True),
     ">": Operator(np.greater, is_comparison=True),
