@@ -1,0 +1,129 @@
+"""Outputs of the settings, each with its place in the log; secrets are read from their files."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from wattscope.assembly.cluster import read_secret
+from wattscope.assembly.storage import Storage, now_us
+from wattscope.compute.disk_space import MB
+from wattscope.compute.encode.line_points import Layout
+from wattscope.core.errors import SettingsError
+from wattscope.core.time_grid import format_utc
+from wattscope.core.topology import Series
+from wattscope.logs.bookmark import Bookmark
+from wattscope.outputs.influx import InfluxOptions
+from wattscope.pipeline.pass_on import Pacing, PassOn
+from wattscope.plugins import load_plugin
+from wattscope.ports import LogFollower, Output
+from wattscope.settings import OutputSettings, Settings
+
+FOLDER = "outputs"
+"""Below the data folder: how far each output is."""
+FULL_ROWS = 20_000
+"""Values that are taken from the log at once."""
+
+
+def build_outputs(settings: Settings, storage: Storage) -> list[PassOn]:
+    """The outputs over a data folder; the log keeps for each what it has not sent yet.
+
+    Raises:
+        SettingsError: An address is none, or a secret cannot be read; the output is named.
+        TransientError: The place of a new output cannot be written.
+    """
+    return [_build_embedded(one, storage) for one in settings.outputs]
+
+
+def _build_embedded(wanted: OutputSettings, storage: Storage) -> PassOn:
+    output = build_output(wanted, storage.registry.list_series)
+    log, keep_bytes = storage.log, int(wanted.keep_mb * MB)
+    bookmark = Bookmark(storage.folder.path / FOLDER / f"{wanted.name}.json")
+    follower = load_plugin("follower", "segments")(
+        f"output {wanted.name}", log, bookmark, max_rows=FULL_ROWS
+    )
+    storage.persist.hold(lambda: max(follower.needed_offset, log.offset_within(keep_bytes)))
+    return build_pass_on(wanted.name, follower, output, Pacing(wanted.every_s, FULL_ROWS))
+
+
+def build_pass_on(name: str, follower: LogFollower, output: Output, pacing: Pacing) -> PassOn:
+    """An output with its place in a log, by the clocks of this machine."""
+    return PassOn(
+        name,
+        follower,
+        output,
+        pacing,
+        now_us=now_us,
+        monotonic_s=time.monotonic,
+        draw=random.random,
+    )
+
+
+def build_output(wanted: OutputSettings, list_series: Callable[[], Iterable[Series]]) -> Output:
+    """What sends; touches no network.
+
+    Raises:
+        SettingsError: An address is none, or a secret cannot be read; the output is named.
+    """
+    at = f"outputs.{wanted.name}"
+    options = InfluxOptions(
+        url=wanted.url,
+        database=wanted.database,
+        retention_policy=wanted.retention_policy,
+        bucket=wanted.bucket,
+        org=wanted.org,
+        username=wanted.username,
+        password=read_secret(f"{at}.password_file", wanted.password_file),
+        token=_read_token(f"{at}.token_file", wanted.token_file),
+        ca_file=Path(wanted.ca_file) if wanted.ca_file else None,
+        measurement=wanted.measurement,
+        layout=Layout(wanted.layout),
+        max_lines=wanted.batch,
+        quantities=wanted.quantities,
+        devices=wanted.devices,
+    )
+    try:
+        made: Output = load_plugin("output", wanted.type)(options, list_series, now_us)
+    except SettingsError as fault:
+        raise SettingsError([f"{at}: {word}" for word in fault.faults]) from fault
+    return made
+
+
+def _read_token(at: str, file: str | None) -> str | None:
+    token = read_secret(at, file)
+    if token is None:
+        return None
+    # It becomes part of a header.
+    if not token.strip().isascii() or not token.strip().isprintable() or not token.strip():
+        raise SettingsError(f"{at}: the first line of {file} is no token")
+    return token.strip()
+
+
+def describe_output(passing: PassOn) -> dict[str, Any]:
+    """How an output stands, for health."""
+    state, follower = passing.state, passing.follower
+    return {
+        "name": passing.name,
+        "kind": passing.output.kind,
+        "address": passing.output.address,
+        "state": "waiting" if state.fault else "ok",
+        "detail": state.fault,
+        "lag_records": sum(follower.lag().values()),
+        "missed_records": getattr(follower, "n_missing", 0),
+        "values": state.n_taken,
+        "left_out_values": state.n_left_out,
+        "refused_points": state.n_refused,
+        "last_refusal": state.last_refusal,
+        "failed_attempts": state.n_attempts_failed,
+        "last_success_at": _format(state.last_success_us),
+        "last_error": state.last_error,
+        "last_error_at": _format(state.last_error_us),
+        "retry_at": _format(state.retry_at_us),
+    }
+
+
+def _format(instant_us: int | None) -> str | None:
+    return None if instant_us is None else format_utc(instant_us)
