@@ -86,14 +86,19 @@ class InfluxServer:
         words = {"q": query, "db": database, "epoch": "u"}
         if self.has_login:
             words |= {"u": USER, "p": PASSWORD}
-        request = urllib.request.Request(
-            f"{self.url}/query", urllib.parse.urlencode(words).encode()
-        )
+        url = f"{self.url}/query?{urllib.parse.urlencode(words)}"
+        request = urllib.request.Request(url, b"")
         with _opener.open(request, timeout=30) as response:
             [result] = json.load(response)["results"]
         assert "error" not in result, result
         series: list[dict[str, Any]] = result.get("series", [])
         return series
+
+    def write(self, lines: str, database: str = "home") -> None:
+        """Write points past Wattscope."""
+        url = f"{self.url}/write?{urllib.parse.urlencode({'db': database})}"
+        with _opener.open(urllib.request.Request(url, lines.encode()), timeout=30) as response:
+            assert response.status == 204
 
     def count(self, field: str, measurement: str = "wattscope") -> int:
         """How many values a field has."""
