@@ -106,12 +106,6 @@ class SegmentLog:
         return self._end
 
     @property
-    def first_offset(self) -> int:
-        """The offset with which the oldest segment begins; ``end_offset`` where there is none."""
-        segments = self.list_segments()
-        return first_offset_of(segments[0]) if segments else self._end
-
-    @property
     def size_bytes(self) -> int:
         """Bytes of all segments on disk."""
         total = 0
