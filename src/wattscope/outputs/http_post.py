@@ -11,6 +11,7 @@ import contextlib
 import http.client
 import socket
 import ssl
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,7 @@ class HttpPoster:
         self._timeout_s = timeout_s
         self._connection: http.client.HTTPConnection | None = None
         self._is_closed = False
+        self._busy = threading.Lock()
         self._tls = None
         if self._address.scheme == "https":
             try:
@@ -69,16 +71,15 @@ class HttpPoster:
         Raises:
             OSError: The server cannot be reached, or does not speak HTTP.
         """
-        is_reused = self._connection is not None
-        try:
+        with self._busy:
+            is_reused = self._connection is not None
+            try:
+                return self._exchange(path, body, headers)
+            except ConnectionError:
+                # It may have ended a connection that was idle.
+                if not is_reused:
+                    raise
             return self._exchange(path, body, headers)
-        except (ConnectionError, http.client.BadStatusLine):
-            # It may have ended a connection that was idle; whether it took the body nobody knows.
-            if not is_reused:
-                raise
-        except http.client.HTTPException as fault:
-            raise OSError(f"no answer of HTTP ({type(fault).__name__})") from fault
-        return self._exchange(path, body, headers)
 
     def close(self) -> None:
         """End the connection, for good; an answer that is waited for in another thread fails."""
@@ -87,6 +88,10 @@ class HttpPoster:
         if connection is not None and isinstance(connection.sock, socket.socket):
             with contextlib.suppress(OSError):
                 connection.sock.shutdown(socket.SHUT_RDWR)
+        # Who waits for an answer ends the connection himself.
+        if self._busy.acquire(blocking=False):
+            self._drop()
+            self._busy.release()
 
     def _exchange(self, path: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
         if self._is_closed:
@@ -100,12 +105,18 @@ class HttpPoster:
             content = answer.read(_MAX_ANSWER_BYTES)
             is_whole = answer.isclosed()
             return HttpAnswer(answer.status, content, answer.getheader("Retry-After", ""))
-        except http.client.IncompleteRead as fault:
-            raise ConnectionResetError("the answer was cut off") from fault
+        except http.client.HTTPException as fault:
+            if isinstance(fault, ConnectionError):
+                raise
+            raise OSError(f"that is no answer of HTTP ({type(fault).__name__})") from fault
         finally:
-            if not is_whole:
-                self._connection.close()
-                self._connection = None
+            if not is_whole or self._is_closed:
+                self._drop()
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def _make_connection(self) -> http.client.HTTPConnection:
         if self._tls is not None:
