@@ -26,6 +26,8 @@ FOLDER = "outputs"
 """Below the data folder: how far each output is."""
 FULL_ROWS = 20_000
 """Values that are taken from the log at once."""
+SHARED_ROWS = 5000
+"""Likewise from a log that processes share: a message has at least one."""
 
 
 def build_outputs(settings: Settings, storage: Storage) -> list[PassOn]:
@@ -47,6 +49,19 @@ def _build_embedded(wanted: OutputSettings, storage: Storage) -> PassOn:
     )
     storage.persist.hold(lambda: max(follower.needed_offset, log.offset_within(keep_bytes)))
     return build_pass_on(wanted.name, follower, output, Pacing(wanted.every_s, FULL_ROWS))
+
+
+def build_shared_output(
+    wanted: OutputSettings, list_series: Callable[[], Iterable[Series]], follower: LogFollower
+) -> PassOn:
+    """An output of a cluster; ``follower`` is a member of its group.
+
+    Raises:
+        SettingsError: An address is none, or a secret cannot be read; the output is named.
+    """
+    output = build_output(wanted, list_series)
+    pacing = Pacing(wanted.every_s, SHARED_ROWS, poll_s=1.0)
+    return build_pass_on(wanted.name, follower, output, pacing)
 
 
 def build_pass_on(name: str, follower: LogFollower, output: Output, pacing: Pacing) -> PassOn:
