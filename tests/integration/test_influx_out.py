@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,14 +90,15 @@ def stored(program: Program, quantity: str) -> dict[tuple[str, int], float]:
     return {(device, at): value for device, at, value in rows}
 
 
+def has_values(influx: InfluxServer, quantity: str, count: int) -> bool:
+    return influx.count(quantity) >= count
+
+
 def check_equal(program: Program, influx: InfluxServer, count: int) -> None:
     """InfluxDB has everything that is stored, each point once, to the last digit."""
     for quantity in (POWER, "voltage_v"):
-        wait_until(
-            lambda quantity=quantity: influx.count(quantity) >= count,
-            f"InfluxDB has {count} values of {quantity}",
-            START_S,
-        )
+        what = f"InfluxDB has {count} values of {quantity}"
+        wait_until(partial(has_values, influx, quantity, count), what, START_S)
         assert influx.count(quantity) == count
         assert influx.read(quantity) == stored(program, quantity)
 

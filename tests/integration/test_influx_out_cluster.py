@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from tests.chaos.cluster import Cluster
 from tests.chaos.pour import build_message
 from tests.chaos.program import Program, wait_until
@@ -40,7 +42,7 @@ def test_everything_reaches_an_influxdb_that_was_away_once(
     with RawPublisher(mosquitto.port, f"{cluster.prefix}-publisher") as publisher:
         for first in range(0, N_MESSAGES, 300):
             publisher.publish([build_message(n) for n in range(first, first + 300)])
-            wait_until(lambda last=first + 300: publisher.n_acked == last, "it is taken", 300)
+            wait_until(partial(has_acked, publisher, first + 300), "it is taken", 300)
             if first == 0:
                 wait_until(lambda: own_influx.count(POWER) > 0, "InfluxDB has some", 300)
                 own_influx.stop()
@@ -55,6 +57,10 @@ def test_everything_reaches_an_influxdb_that_was_away_once(
     wait_until(lambda: len(stored(api)) == own_influx.count(POWER) > 0, "all is there", 300)
     wait_until(lambda: describe(output)["lag_records"] == 0, "nothing is behind", 300)
     assert own_influx.read(POWER) == stored(api)
+
+
+def has_acked(publisher: RawPublisher, count: int) -> bool:
+    return publisher.n_acked == count
 
 
 def describe(process: Program) -> dict[str, object]:

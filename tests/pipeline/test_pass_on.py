@@ -175,11 +175,11 @@ async def test_while_it_waits_health_says_why_and_until_when(way: Way) -> None:
     way.receiver.answers = [NotTakenError("busy", wait_s=90.0)]
     asleep = asyncio.Event()
 
-    async def sleep(_: float) -> None:
+    async def sleep(delay_s: float) -> None:  # noqa: ARG001  # it never wakes up
         asleep.set()
         await asyncio.Event().wait()
 
-    way.sleep = sleep  # type: ignore[method-assign]  # it never wakes up
+    way.sleep = sleep  # type: ignore[method-assign]  # see above
     async with way.passing() as passing:
         await asleep.wait()
         state = passing.state

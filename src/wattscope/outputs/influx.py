@@ -185,7 +185,7 @@ class InfluxOutput:
         try:
             answer = self._poster.post(self._path, body, self._headers)
         except OSError as fault:
-            words = str(fault) or type(fault).__name__
+            words = fault.strerror or str(fault) or type(fault).__name__
             raise NotTakenError(f"{self._poster.address} cannot be reached: {words}") from fault
         judged = judge_answer(answer.status, answer.body, answer.retry_after, self._now_us())
         if judged.verdict in {Verdict.LATER, Verdict.NOT_SO}:
