@@ -70,6 +70,7 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
     "output": {
         "prometheus": Plugin("wattscope.outputs.prometheus:DeviceMetrics"),
         "influx": Plugin("wattscope.outputs.influx:InfluxOutput"),
+        "home_assistant": Plugin("wattscope.outputs.home_assistant:HomeAssistantOutput"),
     },
     "detector": {
         "clipping": Plugin("wattscope.detectors.clipping:Clipping"),

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.web.applications import open_application
-from wattscope.assembly.outputs import build_outputs, describe_output
+from wattscope.assembly.outputs import _build_embedded, build_outputs, describe_pass_on
 from wattscope.assembly.storage import Storage, open_storage
 from wattscope.compute.disk_space import MB
 from wattscope.core.reading import build_batch
 from wattscope.core.topology import Device, DeviceKind
 from wattscope.logs.segment_log import SegmentLog
+from wattscope.pipeline.pass_on import PassOn
 from wattscope.pipeline.persist import KEPT_RECORDS
 from wattscope.settings import BrokerSettings, OutputSettings, Settings
 
@@ -46,13 +47,18 @@ def write(storage: Storage, count: int) -> None:
     storage.persist.drain()
 
 
+def follow(settings: Settings, storage: Storage) -> PassOn:
+    [wanted] = settings.outputs
+    return _build_embedded(wanted, storage)
+
+
 def oldest(storage: Storage) -> int:
     return next(storage.log.read(0)).offset
 
 
 def test_log_keeps_what_an_output_has_not_taken(tmp_path: Path) -> None:
     with open_storage(settings(), tmp_path) as storage:
-        [passing] = build_outputs(settings(), storage)
+        passing = follow(settings(), storage)
         write(storage, KEPT_RECORDS + 500)
         storage.persist.flush()
         assert oldest(storage) == 0
@@ -61,7 +67,7 @@ def test_log_keeps_what_an_output_has_not_taken(tmp_path: Path) -> None:
         passing.follower.commit()
         storage.persist.flush()
         assert 0 < oldest(storage) <= 500
-        assert describe_output(passing)["lag_records"] == 0
+        assert describe_pass_on(passing)["lag_records"] == 0
 
 
 def test_what_no_output_needs_is_dropped(tmp_path: Path) -> None:
@@ -75,7 +81,7 @@ def test_what_no_output_needs_is_dropped(tmp_path: Path) -> None:
 def test_log_keeps_no_more_than_is_set_and_what_went_is_told(tmp_path: Path) -> None:
     keep_mb = 3 * SEGMENT_BYTES / MB
     with open_storage(settings(keep_mb), tmp_path) as storage:
-        [passing] = build_outputs(settings(keep_mb), storage)
+        passing = follow(settings(keep_mb), storage)
         write(storage, KEPT_RECORDS + 500)
         storage.persist.flush()
         first = oldest(storage)
@@ -83,7 +89,7 @@ def test_log_keeps_no_more_than_is_set_and_what_went_is_told(tmp_path: Path) -> 
         found = passing.follower.poll(0)
         assert found is not None
         assert found.batch.value[0] == first
-        told = describe_output(passing)
+        told = describe_pass_on(passing)
         assert (told["missed_records"], told["state"]) == (first, "ok")
 
 
@@ -94,8 +100,8 @@ def test_place_is_that_of_the_first_start_with_an_output(tmp_path: Path) -> None
         build_outputs(settings(), storage)
         write(storage, 5)
     with open_storage(settings(), tmp_path) as storage:
-        [passing] = build_outputs(settings(), storage)
-        assert describe_output(passing)["lag_records"] == 5
+        passing = follow(settings(), storage)
+        assert describe_pass_on(passing)["lag_records"] == 5
         found = passing.follower.poll(0)
         assert found is not None
         assert found.batch.value.tolist() == [10.0, 11.0, 12.0, 13.0, 14.0]

@@ -50,7 +50,10 @@ def test_both_kinds_can_be_told() -> None:
         ('database = "a"\nurl = "http://a:b"', ".url: is no address"),
         ('database = "a"\nurl = "http://a/?x=1"', ".url: must begin with http://"),
         ('database = "a"\nurl = "http://me:hush@a"', ".url: name the user in username"),
-        ('database = "a"\ntype = "inflix"', ".type: 'inflix' is unknown; valid are influx"),
+        (
+            'database = "a"\ntype = "inflix"',
+            ".type: 'inflix' is unknown; valid are influx, home_assistant",
+        ),
         ('database = "a"\nlayout = "wide"', ".layout: 'wide' is not fields or values"),
         ('database = "a"\nmeasurement = "#no"', ".measurement: '#no' is no name"),
         ('database = "a"\nquantities = ["voltag_v"]', "fits 'voltag_v'; did you mean voltage_v?"),

@@ -12,7 +12,6 @@ from wattscope.assembly.feeds import Feed
 from wattscope.assembly.line_desk import build_line_desk
 from wattscope.assembly.meter_desk import BookDesk
 from wattscope.assembly.modbus_health import describe_units
-from wattscope.assembly.outputs import describe_output
 from wattscope.assembly.program import Program
 from wattscope.assembly.screen import build_screen
 from wattscope.assembly.storage import Storage, now_us
@@ -65,7 +64,7 @@ def describe_health(program: Program) -> dict[str, Any]:
         "version": __version__,
         "started_at": format_utc(program.started_at_us),
         "sources": [_describe_source(feed, tally, uptime_s) for feed in program.feeds],
-        "outputs": [describe_output(one) for one in program.outputs],
+        "outputs": [one.describe() for one in program.outputs],
         "log": _describe_log(program),
         "store": store
         | {

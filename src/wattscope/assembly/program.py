@@ -19,6 +19,7 @@ from wattscope.assembly.meter_fleet import build_fleet_source, find_modbus_sourc
 from wattscope.assembly.outputs import build_outputs
 from wattscope.assembly.storage import Storage, now_us
 from wattscope.broker import BrokerOptions, EmbeddedBroker
+from wattscope.compute.fleet_routing import FleetRouter
 from wattscope.pipeline.recent_minutes import RecentMinutes
 from wattscope.pipeline.supervise import flush_regularly, keep_running
 from wattscope.registry.model_shelf import ModelShelf
@@ -45,7 +46,8 @@ class Program:
         self.feeds = [
             build_feed(settings, one, storage.way, library, self.meters) for one in settings.sources
         ]
-        self.outputs = build_outputs(settings, storage)
+        routers = [one.router for one in self.feeds if isinstance(one.router, FleetRouter)]
+        self.outputs = build_outputs(settings, storage, routers)
         """Each passes on what is accepted from now on, and what it had not sent before."""
         self.alerts = AlertDesk(settings, storage)
         """Rules, incidents, and the channels on which alerts are told."""
@@ -95,7 +97,7 @@ class Program:
                 for task in running:
                     task.cancel()
                 for one in self.outputs:
-                    one.output.close()
+                    one.close()
                 for feed in self.feeds:
                     await feed.source.close()
                     if feed.close is not None:

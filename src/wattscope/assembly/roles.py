@@ -46,7 +46,7 @@ from wattscope.assembly.meter_fleet import (
     build_fleet_source,
     find_modbus_source,
 )
-from wattscope.assembly.outputs import build_shared_output, describe_output
+from wattscope.assembly.outputs import build_shared_output, describe_pass_on
 from wattscope.assembly.poll_share import SharedFleet
 from wattscope.assembly.storage import WayIn, now_us
 from wattscope.assembly.watch_roles import WatchRole
@@ -174,7 +174,7 @@ class RoleProcess:
             "aggregates": None if sums is None else sums.describe(),
             "store_delay_s": None if carry is None else carry.state.newest_delay_s,
             "watch": None if watch is None else watch.describe(),
-            "outputs": [describe_output(one) for one in outputs],
+            "outputs": [describe_pass_on(one) for one in outputs],
         }
 
     # ── the work ─────────────────────────────────────────────────────────────────────────────
@@ -333,11 +333,14 @@ class RoleProcess:
 
     def _build_outputs(self, cluster: Cluster, stack: AsyncExitStack) -> Work:
         """Each output is a group of its own: it gets everything, and its processes share it."""
-        if not self._settings.outputs:
-            raise SettingsError("outputs: a process of the role output needs at least one")
+        if not any(one.type == "influx" for one in self._settings.outputs):
+            raise SettingsError("outputs: the role output needs at least one of type influx")
         lookup = SeriesLookup(cluster.registry)
         outputs = []
         for wanted in self._settings.outputs:
+            if wanted.type != "influx":
+                _log.error("type of output has no role yet", output=wanted.name, type=wanted.type)
+                continue
             options = build_kafka_options(self._settings, f"wattscope-output-{self.name}")
             group = f"wattscope-output-{wanted.name}"
             follower = load_plugin("follower", "kafka")(options, group, lookup.find)

@@ -13,6 +13,11 @@ from wattscope.core.topology import is_safe_name
 from wattscope.settings.outputs import OUTPUT_TYPES, OutputSettings
 
 _LAYOUTS = tuple(one.value for one in Layout)
+_ADDRESSES = {
+    "influx": (("http", "https"), "http://host:8086"),
+    "home_assistant": (("mqtt", "mqtts"), "mqtt://host:1883"),
+}
+"""Schemes of addresses by type, and one to learn from."""
 _MAX_NAME = 64
 _MAX_BATCH = 100_000
 _MAX_EVERY_S = 3600.0
@@ -35,40 +40,62 @@ def find_output_faults(outputs: tuple[OutputSettings, ...]) -> list[str]:
             continue
         faults += _find_url_faults(at, one)
         faults += _find_login_faults(at, one)
+        is_influx = one.type == "influx"
+        faults += _find_influx_faults(at, one) if is_influx else _find_broker_faults(at, one)
         faults += _find_pattern_faults(at, one)
         faults += _find_number_faults(at, one)
     return faults
 
 
 def _find_url_faults(at: str, one: OutputSettings) -> list[str]:
+    if one.url is None:
+        # The program's own broker needs none.
+        return [] if one.type == "home_assistant" else [f"{at}.url: write http://host:8086"]
+    schemes, example = _ADDRESSES[one.type]
     try:
         address = urlsplit(one.url)
-        is_good = address.scheme in {"http", "https"} and bool(address.hostname)
+        is_good = address.scheme in schemes and bool(address.hostname)
         is_good = is_good and address.port != 0 and not address.query
     except ValueError:
-        return [f"{at}.url: is no address; write http://host:8086"]
+        return [f"{at}.url: is no address; write {example}"]
     # The URL itself may hold a secret: it is not repeated.
     if not is_good:
-        return [f"{at}.url: must begin with http:// and name a host, as http://host:8086"]
+        return [f"{at}.url: must begin with {schemes[0]}:// and name a host, as {example}"]
     if address.username is not None or address.password is not None:
         return [f"{at}.url: name the user in username, and its password in password_file"]
     return []
 
 
 def _find_login_faults(at: str, one: OutputSettings) -> list[str]:
-    """Faults of the place that is written to, and of who writes."""
-    if (one.database is None) == (one.bucket is None):
-        return [f"{at}: name a database (InfluxDB 1) or a bucket (InfluxDB 2)"]
+    """Faults of who writes."""
     faults = []
     for key in ("database", "retention_policy", "bucket", "org", "username"):
         text = getattr(one, key)
         if text is not None and (not text or not text.isprintable()):
             faults.append(f"{at}.{key}: {text!r} is no name")
-    foreign = ("org", "token_file") if one.bucket is None else ("retention_policy", "username")
-    kind = "a database has none" if one.bucket is None else "a bucket has none"
-    faults += [f"{at}.{key}: {kind}" for key in foreign if getattr(one, key) is not None]
     if (one.username is None) != (one.password_file is None):
         faults.append(f"{at}: username and password_file belong together")
+    return faults
+
+
+def _find_influx_faults(at: str, one: OutputSettings) -> list[str]:
+    """Faults of the place that is written to."""
+    if (one.database is None) == (one.bucket is None):
+        return [f"{at}: name a database (InfluxDB 1) or a bucket (InfluxDB 2)"]
+    foreign = ("org", "token_file") if one.bucket is None else ("retention_policy", "username")
+    kind = "a database has none" if one.bucket is None else "a bucket has none"
+    return [f"{at}.{key}: {kind}" for key in foreign if getattr(one, key) is not None]
+
+
+def _find_broker_faults(at: str, one: OutputSettings) -> list[str]:
+    """Faults of the topics, and what belongs to another kind of output."""
+    faults = [
+        f"{at}.{key}: {getattr(one, key)!r} is no topic; use letters, digits, - and _"
+        for key in ("discovery", "topic")
+        if not is_safe_name(getattr(one, key)) or "+" in getattr(one, key)
+    ]
+    foreign = ("database", "retention_policy", "bucket", "org", "token_file")
+    faults += [f"{at}.{key}: is for influx" for key in foreign if getattr(one, key) is not None]
     return faults
 
 

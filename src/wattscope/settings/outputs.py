@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import msgspec
 
-OUTPUT_TYPES = ("influx",)
+OUTPUT_TYPES = ("influx", "home_assistant")
 
 
 class OutputSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[[outputs]]``: systems to which everything is passed on, each from its place in the log."""
+    """``[[outputs]]``: systems to which everything is passed on."""
 
     name: str
     """Name on the health page; with it the place in the log is remembered."""
-    url: str
-    """http://host:8086 or https://host, without a password."""
     type: str = "influx"
-    """Kind of output: influx."""
+    """Kind of output: influx or home_assistant."""
+    url: str | None = None
+    """influx: http://host:8086 or https://host. home_assistant: mqtt://host:1883 or
+    mqtts://host; left out, the broker of [broker]. Without a password."""
     database: str | None = None
     """Database of an InfluxDB 1; it must exist."""
     retention_policy: str | None = None
@@ -25,7 +26,7 @@ class OutputSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     org: str | None = None
     """Organization that the bucket belongs to."""
     username: str | None = None
-    """User of an InfluxDB 1."""
+    """User of an InfluxDB 1, or at the broker."""
     password_file: str | None = None
     """File whose first line is the password of the user."""
     token_file: str | None = None
@@ -45,5 +46,9 @@ class OutputSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Most points of one request."""
     every_s: float = 1.0
     """How long values gather before they are sent [s]."""
+    discovery: str = "homeassistant"
+    """home_assistant: the topic under which it looks for devices."""
+    topic: str = "wattscope"
+    """home_assistant: the topic under which states stand; another one for each installation."""
     keep_mb: float = 1024.0
-    """Log that is kept for it while it is away [MB]; what is older is not sent, and told."""
+    """influx: log that is kept while it is away [MB]; what is older is not sent, and told."""
