@@ -30,6 +30,8 @@ from wattscope.ports import LiveView
 
 TOTALS_EVERY_S: Final = 30.0
 """How often the store is asked what registers grew by [s]."""
+_SOON_S: Final = 2.0
+"""Likewise while a register that has a value is not told of yet [s]."""
 _NEVER: Final = np.iinfo(np.int64).min
 
 
@@ -146,10 +148,17 @@ class DeviceNews:
 
     def _look_at_totals(self, series: Sequence[Series], now_us: int) -> None:
         summed = [one for one in series if describe_sensor(one.quantity).is_summed]
-        is_due = now_us - self._totals_us >= TOTALS_EVERY_S * US_PER_S
-        if is_due or any(one.id not in self._known_totals for one in summed):
+        waited_us = now_us - self._totals_us
+        is_due = waited_us >= TOTALS_EVERY_S * US_PER_S
+        if is_due or (waited_us >= _SOON_S * US_PER_S and self._is_any_missing(summed)):
             self._known_totals = self._totals.read(summed, now_us)
             self._totals_us = now_us
+
+    def _is_any_missing(self, series: Sequence[Series]) -> bool:
+        """Whether a register has a value and no total yet."""
+        ids = [one.id for one in series if one.id not in self._known_totals]
+        instants, _ = self._live.latest_of(np.array(ids, np.int32))
+        return bool((instants > _NEVER).any())
 
     def _read(
         self, device: Device, series: Sequence[Series], now_us: int
