@@ -102,6 +102,25 @@ async def test_what_was_acknowledged_never_comes_again_the_rest_does(port: int) 
         assert not any(message.is_redelivered for message in third.messages)
 
 
+async def test_what_was_acknowledged_is_known_although_more_was_not_read(port: int) -> None:
+    """Unread bytes must not make the goodbye a reset, which brokers take for a lost connection."""
+    topic = make_name("unread")
+    options = source_options(port, filters=(topic,), max_group=10, max_waiting=20)
+    async with listening(options):
+        pass
+    await publish(port, [(topic, body + bytes(4000)) for _, body in numbered(topic, range(800))])
+    acknowledged: list[bytes] = []
+    for turn in range(1, 6):
+        source = MqttSource("mqtt", options, lambda: NOW_US, lambda: 0.0)
+        async for group in source.receive():
+            if len(acknowledged) < 50 * turn:
+                await source.acknowledge(group)
+                acknowledged += [message.payload for message in group]
+            else:
+                await source.close()
+    assert len(set(acknowledged)) == len(acknowledged) >= 250
+
+
 async def test_messages_sent_while_nobody_listens_come_later(port: int) -> None:
     topic = make_name("absent")
     options = source_options(port, filters=(topic,))

@@ -57,6 +57,10 @@ class Kind(NamedTuple):
     """Opens a copy of the part as a starting program does."""
     n_quick: int
     """Flips of a quick run; opening a whole store takes a tenth of a second."""
+    n_long: int = 10_000
+    """Flips of a long run."""
+    n_cuts: int | None = None
+    """Lengths to which it is cut in a long run; None: to every one."""
 
 
 def read_log(folder: Path) -> Answer:

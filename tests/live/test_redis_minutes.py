@@ -14,6 +14,7 @@ from tests.redis_server import RedisServer
 from wattscope.core.errors import TransientError
 from wattscope.core.reading import build_batch
 from wattscope.core.time_grid import US_PER_MINUTE, US_PER_S
+from wattscope.live.redis import link
 from wattscope.live.redis.mirror import Mirror
 from wattscope.live.redis.view import RedisView
 from wattscope.ports import MinuteSums
@@ -191,8 +192,8 @@ def test_sums_made_elsewhere_stand_for_the_minute_before_only(view: RedisView) -
     assert read(view, 4)[1] == (at(0, 0), 3, 12.0, 2.0, 6.0)
 
 
-def test_of_two_sums_of_a_minute_those_of_more_values_stay(view: RedisView) -> None:
-    """Sums from elsewhere may lack what came before or after their maker was there."""
+def put_fewer_values(view: RedisView) -> tuple[float, ...]:
+    """The minute before of a series with two values, when sums of one value come from elsewhere."""
     series = np.array([4], np.int32)
     view.update(
         build_batch([(4, at(0, 10), 2.0, 0), (4, at(0, 20), 4.0, 0), (4, at(1, 0), 3.0, 0)])
@@ -201,9 +202,26 @@ def test_of_two_sums_of_a_minute_those_of_more_values_stay(view: RedisView) -> N
     view.put_minutes(series, sums_of(0, 1, 4.0, 4.0, 4.0))
     view.update(build_batch([(4, at(1, 5), 3.0, 0)]))
     wait_for(view, 4, 2, 1)
-    assert read(view, 4)[1] == (at(0, 0), 2, 6.0, 2.0, 4.0)
-    view.put_minutes(series, sums_of(0, 2, 7.0, 2.0, 5.0))
+    return read(view, 4)[1]
+
+
+def test_of_two_sums_of_a_minute_those_of_more_values_stay(view: RedisView) -> None:
+    """Sums from elsewhere may lack what came before or after their maker was there."""
+    assert put_fewer_values(view) == (at(0, 0), 2, 6.0, 2.0, 4.0)
+    view.put_minutes(np.array([4], np.int32), sums_of(0, 2, 7.0, 2.0, 5.0))
     wait_until(lambda: read(view, 4)[1] == (at(0, 0), 2, 7.0, 2.0, 5.0))
+
+
+def test_without_the_comparison_fewer_values_would_stand(
+    shared: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = " and row_n >= n_before"
+    read_script = link.read_script
+    assert known in read_script("minutes.lua")
+    monkeypatch.setattr(link, "read_script", lambda name: read_script(name).replace(known, ""))
+    with shared.open() as made:
+        assert made.wait(10)
+        assert put_fewer_values(made) == (at(0, 0), 1, 4.0, 4.0, 4.0)
 
 
 def test_sums_are_not_taken_while_redis_is_away(own_redis: RedisServer) -> None:

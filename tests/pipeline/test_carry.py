@@ -16,7 +16,7 @@ from tests.stores.histories import open_store
 from wattscope.core.errors import TransientError
 from wattscope.core.reading import Batch, build_batch, empty_batch
 from wattscope.live.memory_view import MemoryView
-from wattscope.pipeline import carry as carry_module
+from wattscope.pipeline import follow_stage
 from wattscope.pipeline.carry import Carry
 from wattscope.pipeline.tally import Tally
 from wattscope.ports import FollowedRecord, Quarantined, StoreReceipt
@@ -117,7 +117,7 @@ class Way:
 
 @pytest.fixture
 def way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Way]:
-    monkeypatch.setattr(carry_module, "RETRY_S", 0.01)
+    monkeypatch.setattr(follow_stage, "RETRY_S", 0.01)
     store = open_store(tmp_path / "chunks")
     made = Way(tmp_path, store)
     yield made

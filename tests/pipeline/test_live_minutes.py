@@ -14,7 +14,7 @@ import pytest
 from wattscope.core.errors import TransientError
 from wattscope.core.findings import ReasonCode, Rejection
 from wattscope.core.reading import Int32Column
-from wattscope.pipeline import live_minutes
+from wattscope.pipeline import follow_stage
 from wattscope.pipeline.live_minutes import FeedMinutes
 from wattscope.ports import FollowedMinutes, MinuteSums
 
@@ -86,7 +86,7 @@ class View:
 
 @pytest.fixture
 def view(monkeypatch: pytest.MonkeyPatch) -> View:
-    monkeypatch.setattr(live_minutes, "RETRY_S", 0.01)
+    monkeypatch.setattr(follow_stage, "RETRY_S", 0.01)
     return View()
 
 
@@ -132,7 +132,8 @@ async def test_view_that_is_away_is_waited_for_and_nothing_is_committed(view: Vi
     assert view.taken == [[1.0]]
 
 
-async def test_what_was_not_taken_is_given_to_the_next(view: View) -> None:
+async def die_and_go_on(view: View) -> list[list[float]]:
+    """What the view has in the end when the first process ends while the view is away."""
     partition = Partition(minutes(1.0), minutes(2.0))
     view.is_away = True
     async with feeding(partition, view) as feed:
@@ -140,7 +141,24 @@ async def test_what_was_not_taken_is_given_to_the_next(view: View) -> None:
     view.is_away = False
     async with feeding(partition, view):
         await until(lambda: partition.n_committed == 2)
-    assert view.taken == [[1.0], [2.0]]
+    return view.taken
+
+
+async def test_what_was_not_taken_is_given_to_the_next(view: View) -> None:
+    assert await die_and_go_on(view) == [[1.0], [2.0]]
+
+
+async def test_commit_before_the_view_has_taken_them_loses_sums(
+    view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = FeedMinutes._take
+
+    async def commit_and_take(feed: FeedMinutes, record: FollowedMinutes) -> None:
+        feed._follower.commit()
+        await take(feed, record)
+
+    monkeypatch.setattr(FeedMinutes, "_take", commit_and_take)
+    assert await die_and_go_on(view) == [[2.0]]
 
 
 async def test_log_that_is_away_is_waited_for(view: View) -> None:

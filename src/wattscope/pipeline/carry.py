@@ -5,8 +5,7 @@
     poll ─▶ store (durable) ─▶ shelf ─▶ live view ─▶ commit
                └── refuses: wait and try again; nothing is committed, nothing is skipped
 
-A process that dies before the commit leaves its records to another, which stores them again; the
-store knows by series and instant what it has.
+The store knows by series and instant what it has, so that a record may come twice.
 """
 
 from __future__ import annotations
@@ -17,15 +16,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from wattscope.core.reading import Batch
-from wattscope.pipeline.insistence import OutcomeT, insist
+from wattscope.pipeline.follow_stage import FollowStage
 from wattscope.pipeline.tally import Tally
 from wattscope.ports import FollowedRecord, LiveView, LogFollower, Quarantined, StoreReceipt
-
-POLL_S = 1.0
-"""Longest wait for a record, after which the process looks whether it shall end [s]."""
-RETRY_S = 1.0
-COMMIT_EVERY_S = 1.0
-"""Records that are stored already are given again after a crash; so much of them at most [s]."""
 
 
 class LoadingStore(Protocol):
@@ -56,8 +49,10 @@ class CarryState:
     """From when the newest record came in until it was stored [s]."""
 
 
-class Carry:
+class Carry(FollowStage[FollowedRecord]):
     """One member of the group that stores."""
+
+    stage = "carry"
 
     def __init__(  # noqa: PLR0913  # the clocks are keyword-only
         self,
@@ -70,24 +65,13 @@ class Carry:
         now_us: Callable[[], int],
         monotonic_s: Callable[[], float],
     ) -> None:
-        self._follower = follower
+        self.state = CarryState()
+        super().__init__(follower, self.state, monotonic_s=monotonic_s)
         self._store = store
         self._shelf = shelf
         self._live = live
         self._tally = tally
         self._now_us = now_us
-        self._monotonic_s = monotonic_s
-        self._committed_s = monotonic_s()
-        self._has_uncommitted = False
-        self.state = CarryState()
-
-    async def run(self) -> None:
-        """Carry records for ever; ended by cancelling, between two steps."""
-        while True:
-            record = await self._insist(lambda: self._follower.poll(POLL_S), "log")
-            if record is not None:
-                await self._take(record)
-            await self._commit_when_due(is_idle=record is None)
 
     async def _take(self, record: FollowedRecord) -> None:
         if len(record.batch):
@@ -100,7 +84,6 @@ class Carry:
             self._tally.received += len(record.quarantined)
             for item in record.quarantined:
                 self._tally.quarantined_by_code[item.code] += 1
-        self._has_uncommitted = True
         self.state.n_records += 1
         if record.oldest_received_us is not None:
             self.state.newest_delay_s = (self._now_us() - record.oldest_received_us) / 1e6
@@ -120,14 +103,3 @@ class Carry:
         self._tally.duplicate += receipt.duplicate
         if receipt.conflicts:
             self._tally.quarantined_by_code["conflict"] += len(receipt.conflicts)
-
-    async def _commit_when_due(self, *, is_idle: bool) -> None:
-        if not self._has_uncommitted:
-            return
-        if not is_idle and self._monotonic_s() - self._committed_s < COMMIT_EVERY_S:
-            return
-        await self._insist(self._follower.commit, "log")
-        self._committed_s, self._has_uncommitted = self._monotonic_s(), False
-
-    async def _insist(self, attempt: Callable[[], OutcomeT], what: str) -> OutcomeT:
-        return await insist(attempt, what, self.state, stage="carry", retry_s=RETRY_S)

@@ -40,7 +40,7 @@ from wattscope.sources.mqtt_words import describe_reason, describe_refusal
 
 ANSWER_TIMEOUT_S = 10.0
 """For the TCP and TLS connection, and again for CONNACK [s]."""
-_CLOSE_TIMEOUT_S = 2.0
+_CLOSE_TIMEOUT_S = 5.0
 _SUBSCRIBE_MID = 1
 _UNSUPPORTED_VERSION = {1, 0x84}
 """CONNACK codes (MQTT 3.1.1, 3.2.2.3; MQTT 5, 3.2.2.2)."""
@@ -190,10 +190,23 @@ class MqttLink(asyncio.Protocol):
             self._write(build_pubacks(mids))
 
     def leave(self) -> None:
-        """Say goodbye and end the link; the broker keeps the session."""
-        if self.fault is None:
-            self._write(DISCONNECT)
-        self._fail(LinkEnd.CLOSED, "closed by ourselves")
+        """Say goodbye and end the link; the broker keeps the session.
+
+        Closing a socket that holds unread bytes resets the connection, and a broker may then never
+        read the acknowledgements before the goodbye. So the broker closes it (MQTT 5, 3.14.4), and
+        what it still sends is read and let go: it comes again to the next link.
+        """
+        transport = self._transport
+        is_up = self.fault is None and transport is not None and not transport.is_closing()
+        self._note_end(LinkEnd.CLOSED, "closed by ourselves")
+        if transport is None or not is_up:
+            self._close()
+            return
+        transport.write(DISCONNECT)
+        if self._is_paused:
+            self._is_paused = False
+            transport.resume_reading()
+        asyncio.get_running_loop().call_later(_CLOSE_TIMEOUT_S, transport.close)
 
     def abort(self) -> None:
         """Drop the connection at once."""
@@ -204,7 +217,7 @@ class MqttLink(asyncio.Protocol):
     async def wait_closed(self) -> None:
         """Wait until what was written has left, but not for ever."""
         try:
-            await asyncio.wait_for(self._ended.wait(), _CLOSE_TIMEOUT_S)
+            await asyncio.wait_for(self._ended.wait(), 2 * _CLOSE_TIMEOUT_S)
         except TimeoutError:
             self.abort()
 
@@ -221,6 +234,8 @@ class MqttLink(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes."""
+        if self.fault is not None:
+            return
         self._is_heard = True
         self._reader.feed(data)
         self._read()
@@ -358,11 +373,17 @@ class MqttLink(asyncio.Protocol):
 
     def _fail(self, end: LinkEnd, words: str) -> None:
         """End the link; the first reason stays."""
+        self._note_end(end, words)
+        self._close()
+
+    def _note_end(self, end: LinkEnd, words: str) -> None:
         if self.fault is None:
             self.fault = LinkError(end, words)
         if self._ticker is not None:
             self._ticker.cancel()
         self.accepted.set()
         self._wake.set()
+
+    def _close(self) -> None:
         if self._transport is not None:
             self._transport.close()
