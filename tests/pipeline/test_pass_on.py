@@ -18,7 +18,7 @@ from wattscope.core.reading import Batch, build_batch
 from wattscope.logs.bookmark import Bookmark
 from wattscope.logs.segment_follower import SegmentFollower
 from wattscope.logs.segment_log import SegmentLog, leave_to_kernel
-from wattscope.pipeline import pass_on as pass_on_module
+from wattscope.pipeline import follow_stage
 from wattscope.pipeline.pass_on import LONGEST_RETRY_S, Pacing, PassOn
 from wattscope.ports import OutputReceipt
 
@@ -237,7 +237,7 @@ async def test_points_that_are_refused_are_told_once_and_counted(way: Way) -> No
 async def test_disk_that_refuses_the_place_is_waited_for(
     way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pass_on_module, "_LOG_RETRY_S", 0.001)
+    monkeypatch.setattr(follow_stage, "RETRY_S", 0.001)
     way.write(1)
     write, n_refused = way.bookmark.write, 0
 

@@ -20,7 +20,7 @@ import structlog
 from wattscope.core.errors import NotTakenError
 from wattscope.core.reading import Batch
 from wattscope.core.time_grid import US_PER_S
-from wattscope.pipeline.insistence import OutcomeT, insist
+from wattscope.pipeline.follow_stage import FollowStage
 from wattscope.ports import FollowedRecord, LogFollower, Output, OutputReceipt
 
 _log = structlog.get_logger()
@@ -29,7 +29,6 @@ LONGEST_RETRY_S: Final = 120.0
 """An output that is there again is found out so much later at most [s]."""
 COMMIT_EVERY_S: Final = 5.0
 """Values that were sent are sent again after a crash; so much of them at most [s]."""
-_LOG_RETRY_S: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -63,15 +62,17 @@ class Pacing:
     """
 
     gather_s: float = 1.0
-    """Between two sends while nothing is behind [s]; 0: the log lets values gather itself."""
+    """Between two sends while nothing is behind [s]."""
     full_rows: int = 20_000
     """A record of so many values was cut by the log: there is more."""
     poll_s: float = 0.0
     """Longest wait within the log [s]; it holds a thread."""
 
 
-class PassOn:
+class PassOn(FollowStage[FollowedRecord]):
     """One output with its place in the log."""
+
+    commit_every_s = COMMIT_EVERY_S
 
     def __init__(  # noqa: PLR0913  # clocks and chance are keyword-only
         self,
@@ -97,32 +98,22 @@ class PassOn:
             draw: Gives numbers in [0, 1) for the jitter of delays.
             sleep: Waits [s].
         """
-        self.name, self.follower, self.output = name, follower, output
         self.state = PassOnState()
+        super().__init__(follower, self.state, monotonic_s=monotonic_s)
+        self.name, self.follower, self.output = name, follower, output
+        self.stage, self.poll_s = f"output {name}", pacing.poll_s
         self._pacing = pacing
-        self._now_us, self._monotonic_s = now_us, monotonic_s
-        self._draw, self._sleep = draw, sleep
-        self._committed_s = monotonic_s()
-        self._has_uncommitted = False
-        self._pending: FollowedRecord | None = None
-        """Given by the log and not taken yet: a stage that failed and began again goes on here."""
+        self._now_us, self._draw, self._sleep = now_us, draw, sleep
 
-    async def run(self) -> None:
-        """Pass on for ever; ended by cancelling."""
-        while True:
-            if self._pending is None:
-                self._pending = await self._insist(lambda: self.follower.poll(self._pacing.poll_s))
-            n_rows = 0 if self._pending is None else len(self._pending.batch)
-            if self._pending is not None:
-                if n_rows:
-                    await self._send(self._pending.batch)
-                self._pending, self._has_uncommitted = None, True
-                await self._commit_when_due(is_idle=False)
-            else:
-                await self._commit_when_due(is_idle=True)
-            is_behind = n_rows >= self._pacing.full_rows
-            if self._pacing.gather_s and not is_behind:
-                await self._sleep(self._pacing.gather_s)
+    async def _take(self, record: FollowedRecord) -> None:
+        if len(record.batch):
+            await self._send(record.batch)
+
+    async def _rest(self, record: FollowedRecord | None) -> None:
+        """Let values gather, unless there are more."""
+        is_behind = record is not None and len(record.batch) >= self._pacing.full_rows
+        if not is_behind:
+            await self._sleep(self._pacing.gather_s)
 
     async def _send(self, batch: Batch) -> None:
         """Send until it is taken, ever more slowly."""
@@ -173,14 +164,3 @@ class PassOn:
             )
         if receipt.refused:
             state.last_refusal = receipt.reason
-
-    async def _commit_when_due(self, *, is_idle: bool) -> None:
-        if not self._has_uncommitted:
-            return
-        if not is_idle and self._monotonic_s() - self._committed_s < COMMIT_EVERY_S:
-            return
-        await self._insist(self.follower.commit)
-        self._committed_s, self._has_uncommitted = self._monotonic_s(), False
-
-    async def _insist(self, attempt: Callable[[], OutcomeT]) -> OutcomeT:
-        return await insist(attempt, "log", self.state, stage=self.name, retry_s=_LOG_RETRY_S)
