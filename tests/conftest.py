@@ -20,6 +20,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from tests.chaos.cluster import Cluster
+from tests.influx_server import InfluxServer, run_influx
 from tests.kafka_server import KafkaServer, run_kafka
 from tests.redis_server import RedisServer, run_redis
 from tests.servers import (
@@ -166,6 +167,15 @@ def own_kafka(tmp_path: Path) -> Iterator[KafkaServer]:
     folder = tmp_path / "kafka"
     folder.mkdir()
     with _skip_when_missing(run_kafka(folder)) as server:
+        yield server
+
+
+@pytest.fixture
+def own_influx(tmp_path: Path) -> Iterator[InfluxServer]:
+    """An InfluxDB for one test alone, which may stop, kill and start it."""
+    folder = tmp_path / "influx"
+    folder.mkdir()
+    with _skip_when_missing(run_influx(folder)) as server:
         yield server
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "src" / "wattscope" / "settings"
-SOURCES = (FOLDER / "tables.py", FOLDER / "keeping.py")
+SOURCES = tuple(FOLDER / name for name in ("tables.py", "keeping.py", "outputs.py"))
 TARGET = ROOT / "docs" / "settings.md"
 
 HEAD = """\
@@ -22,7 +22,7 @@ HEAD = """\
 All that `wattscope.toml` may say. What is left out keeps its default; an unknown key is an error
 that names the nearest valid one, and all faults are listed at once. The recipes in
 `src/wattscope/recipes/` are settings files to start from. This page is made from
-`src/wattscope/settings/tables.py` and `keeping.py` beside it.
+`src/wattscope/settings/tables.py`, and `keeping.py` and `outputs.py` beside it.
 """
 
 

@@ -35,7 +35,10 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
         "segments": Plugin("wattscope.logs.segment_log:SegmentLog"),
         "kafka": Plugin("wattscope.logs.kafka.kafka_log:KafkaLog", "kafka"),
     },
-    "follower": {"kafka": Plugin("wattscope.logs.kafka.kafka_follower:KafkaFollower", "kafka")},
+    "follower": {
+        "segments": Plugin("wattscope.logs.segment_follower:SegmentFollower"),
+        "kafka": Plugin("wattscope.logs.kafka.kafka_follower:KafkaFollower", "kafka"),
+    },
     "minutes_follower": {
         "kafka": Plugin("wattscope.logs.kafka.minutes_follower:KafkaMinutes", "kafka")
     },
@@ -64,7 +67,11 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
         "mqtt": Plugin("wattscope.notifiers.mqtt:MqttNotifier"),
         "apprise": Plugin("wattscope.notifiers.apprise_bridge:AppriseNotifier", "notify"),
     },
-    "output": {"prometheus": Plugin("wattscope.outputs.prometheus:DeviceMetrics")},
+    "output": {
+        "prometheus": Plugin("wattscope.outputs.prometheus:DeviceMetrics"),
+        "influx": Plugin("wattscope.outputs.influx:InfluxOutput"),
+        "home_assistant": Plugin("wattscope.outputs.home_assistant:HomeAssistantOutput"),
+    },
     "detector": {
         "clipping": Plugin("wattscope.detectors.clipping:Clipping"),
         "clock_shift": Plugin("wattscope.detectors.clock_shift:ClockShift"),

@@ -33,6 +33,8 @@ partitions = {partitions}
 
 [live]
 url = "{redis}"
+
+{more}
 """
 
 
@@ -50,6 +52,8 @@ class Cluster:
     """Of topics and clients, so that tests share servers."""
     password_file: Path | None = None
     """Of PostgreSQL."""
+    more: str = ""
+    """Further settings."""
     processes: dict[str, Program] = field(default_factory=dict)
 
     def add(
@@ -74,6 +78,7 @@ class Cluster:
             redis=self.redis,
             prefix=self.prefix,
             partitions=N_PARTITIONS,
+            more=self.more,
         )
         mutant = str(ROOT / "tests" / "chaos" / "mutant.py")
         launcher = (mutant, mutation) if mutation else RUN_PROGRAM

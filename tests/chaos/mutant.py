@@ -16,6 +16,7 @@ import numpy as np
 from wattscope.cli import main
 from wattscope.core.alerting import Delivery
 from wattscope.core.reading import Batch
+from wattscope.logs.segment_follower import SegmentFollower
 from wattscope.logs.segment_log import SegmentLog
 from wattscope.pipeline.carry import Carry
 from wattscope.pipeline.intake import Intake
@@ -99,12 +100,25 @@ def commit_first() -> list[Change]:
     return [Change(Carry, "_take", commit_and_take)]
 
 
+def bookmark_first() -> list[Change]:
+    """Remember what was read for an output as sent before it is."""
+    poll = SegmentFollower.poll
+
+    def poll_and_commit(follower: SegmentFollower, timeout_s: float) -> FollowedRecord | None:
+        found = poll(follower, timeout_s)
+        follower.commit()
+        return found
+
+    return [Change(SegmentFollower, "poll", poll_and_commit)]
+
+
 MUTATIONS: dict[str, Callable[[], list[Change]]] = {
     "no_outbox_notes": note_no_outcome,
     "early_ack": acknowledge_early,
     "no_look_up": look_nothing_up,
     "no_receipts": forget_receipts,
     "early_commit": commit_first,
+    "early_bookmark": bookmark_first,
 }
 
 if __name__ == "__main__":

@@ -73,6 +73,7 @@ def describe_cluster(cluster: Cluster, own: dict[str, Any]) -> dict[str, Any]:
             for one in ProcessBook(cluster.database).list_all()
         ],
         "sources": [],
+        "outputs": [],
         "log": None,
         "store": cluster.store.describe() | {"lag_records": 0, "damages": []},
         "detection": None,

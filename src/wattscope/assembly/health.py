@@ -67,6 +67,7 @@ def describe_health(program: Program) -> dict[str, Any]:
         "version": __version__,
         "started_at": format_utc(program.started_at_us),
         "sources": [_describe_source(feed, tally, uptime_s) for feed in program.feeds],
+        "outputs": [one.describe() for one in program.outputs],
         "log": _describe_log(program),
         "store": store
         | {

@@ -16,8 +16,10 @@ from wattscope.assembly.background import build_upkeep
 from wattscope.assembly.detection import Watcher
 from wattscope.assembly.feeds import build_feed
 from wattscope.assembly.meter_fleet import build_fleet_source, find_modbus_source
+from wattscope.assembly.outputs import build_outputs
 from wattscope.assembly.storage import Storage, now_us
 from wattscope.broker import BrokerOptions, EmbeddedBroker
+from wattscope.compute.fleet_routing import FleetRouter
 from wattscope.pipeline.recent_minutes import RecentMinutes
 from wattscope.pipeline.supervise import flush_regularly, keep_running
 from wattscope.registry.model_shelf import ModelShelf
@@ -44,6 +46,9 @@ class Program:
         self.feeds = [
             build_feed(settings, one, storage.way, library, self.meters) for one in settings.sources
         ]
+        routers = [one.router for one in self.feeds if isinstance(one.router, FleetRouter)]
+        self.outputs = build_outputs(settings, storage, routers)
+        """Each passes on what is accepted from now on, and what it had not sent before."""
         self.alerts = AlertDesk(settings, storage)
         """Rules, incidents, and the channels on which alerts are told."""
         self.watcher: Watcher | None = None
@@ -81,12 +86,18 @@ class Program:
                 running.append(stages.create_task(keep_running("train", train)))
             for name, work in (("alerts", self.alerts.watch), ("notify", self.alerts.deliver)):
                 running.append(stages.create_task(keep_running(name, work)))
+            running += [
+                stages.create_task(keep_running(f"output {one.name}", one.run))
+                for one in self.outputs
+            ]
             try:
                 await serve()
             finally:
                 await self.alerts.end()
                 for task in running:
                     task.cancel()
+                for one in self.outputs:
+                    one.close()
                 for feed in self.feeds:
                     await feed.source.close()
                     if feed.close is not None:

@@ -3,6 +3,7 @@
 ::
 
     ingest, poll ── sources ─▶ intake ─▶ Kafka          store ── Kafka ─▶ PostgreSQL, Redis
+    output ── Kafka ─▶ InfluxDB
     detect ── PostgreSQL ─▶ incidents      alert ── Redis, incidents ─▶ alerts, messages
     api ── PostgreSQL, Redis ─▶ pages
 
@@ -45,14 +46,16 @@ from wattscope.assembly.meter_fleet import (
     build_fleet_source,
     find_modbus_source,
 )
+from wattscope.assembly.outputs import build_shared_output, describe_pass_on
 from wattscope.assembly.poll_share import SharedFleet
 from wattscope.assembly.storage import WayIn, now_us
 from wattscope.assembly.watch_roles import WatchRole
 from wattscope.compute.telegrams.forms import TELEGRAM_FORMS
-from wattscope.core.errors import TransientError
+from wattscope.core.errors import SettingsError, TransientError
 from wattscope.core.time_grid import format_utc
 from wattscope.pipeline.carry import Carry
 from wattscope.pipeline.forward import Forward
+from wattscope.pipeline.pass_on import PassOn
 from wattscope.pipeline.supervise import flush_regularly, keep_running
 from wattscope.pipeline.tally import Tally
 from wattscope.plugins import load_plugin
@@ -85,6 +88,7 @@ class Work:
     aggregates: AggregatesFeed | None = None
     carry: Carry | None = None
     watch: WatchRole | None = None
+    outputs: list[PassOn] = field(default_factory=list)
     pages: FastAPI | None = None
 
 
@@ -159,6 +163,7 @@ class RoleProcess:
         tally = Tally() if self._cluster is None else self._cluster.tally
         carry, watch, sums = self._work.carry, self._work.watch, self._work.aggregates
         followers = [self._work.follower, None if sums is None else sums.follower]
+        outputs = self._work.outputs
         return {
             "version": __version__,
             "role": self.role,
@@ -169,6 +174,7 @@ class RoleProcess:
             "aggregates": None if sums is None else sums.describe(),
             "store_delay_s": None if carry is None else carry.state.newest_delay_s,
             "watch": None if watch is None else watch.describe(),
+            "outputs": [describe_pass_on(one) for one in outputs],
         }
 
     # ── the work ─────────────────────────────────────────────────────────────────────────────
@@ -236,6 +242,8 @@ class RoleProcess:
             watch = WatchRole(self.role, self.name, self._settings, cluster)
             stack.push_async_callback(watch.duty.close)
             return Work([(self.role, watch.duty.run)], watch=watch)
+        if self.role == "output":
+            return self._build_outputs(cluster, stack)
         return await self._build_sources(cluster, stack)
 
     async def _build_sources(self, cluster: Cluster, stack: AsyncExitStack) -> Work:
@@ -322,6 +330,25 @@ class RoleProcess:
         if aggregates is not None:
             stages.append(("live minutes", aggregates.feed.run))
         return Work(stages, follower=follower, aggregates=aggregates, carry=carry)
+
+    def _build_outputs(self, cluster: Cluster, stack: AsyncExitStack) -> Work:
+        """Each output is a group of its own: it gets everything, and its processes share it."""
+        if not any(one.type == "influx" for one in self._settings.outputs):
+            raise SettingsError("outputs: the role output needs at least one of type influx")
+        lookup = SeriesLookup(cluster.registry)
+        outputs = []
+        for wanted in self._settings.outputs:
+            if wanted.type != "influx":
+                _log.error("type of output has no role yet", output=wanted.name, type=wanted.type)
+                continue
+            options = build_kafka_options(self._settings, f"wattscope-output-{self.name}")
+            group = f"wattscope-output-{wanted.name}"
+            follower = load_plugin("follower", "kafka")(options, group, lookup.find)
+            stack.push_async_callback(asyncio.to_thread, follower.close)
+            passing = build_shared_output(wanted, cluster.registry.list_series, follower)
+            stack.callback(passing.output.close)
+            outputs.append(passing)
+        return Work([(f"output {one.name}", one.run) for one in outputs], outputs=outputs)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -11,6 +11,7 @@
     │   └── QueryError       a question that cannot be answered as asked
     │       └── RowError     a row of the meter book that cannot be meant
     └── TransientError       trying again later may help (a broker is away)
+        ├── NotTakenError    a receiver of readings takes nothing now
         ├── StorageFullError the disk of the data folder has no room for new data
         └── ChangedMeanwhileError  another process has changed it since it was read
 
@@ -95,6 +96,17 @@ class OverloadedError(TransientError):
     """More is under way than there is room for; nothing of this was taken."""
 
     code = "overloaded"
+
+
+class NotTakenError(TransientError):
+    """A receiver of readings takes nothing now, or cannot be reached; they are kept for it."""
+
+    code = "not_taken"
+
+    def __init__(self, message: str, *, wait_s: float | None = None) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
+        """Asking earlier would not help [s]; None: nobody knows, so ever more slowly."""
 
 
 class StorageFullError(TransientError):

@@ -109,7 +109,7 @@ class SegmentLog:
     def size_bytes(self) -> int:
         """Bytes of all segments on disk."""
         total = 0
-        for path in self._segments():
+        for path in self.list_segments():
             # A segment may be dropped while they are counted.
             with contextlib.suppress(FileNotFoundError):
                 total += path.stat().st_size
@@ -118,7 +118,7 @@ class SegmentLog:
     @property
     def segment_count(self) -> int:
         """Number of segment files."""
-        return len(self._segments())
+        return len(self.list_segments())
 
     def append(
         self,
@@ -154,7 +154,7 @@ class SegmentLog:
 
     def read(self, offset: int) -> Iterator[LogRecord]:
         """All believable records from ``offset`` on; damage on the way is noted."""
-        for found in read_segments(self._segments_from(offset)):
+        for found in read_segments(self.list_segments_from(offset)):
             if isinstance(found, Damage):
                 # The end of a segment that is being written looks torn.
                 if found.kind is not DamageKind.TORN:
@@ -186,11 +186,28 @@ class SegmentLog:
         A crash on the way leaves the newer ones.
         """
         with self._lock:
-            segments = self._segments()
+            segments = self.list_segments()
             for path, following in itertools.pairwise(segments):
                 if first_offset_of(following) <= offset:
                     path.unlink()
             _sync_folder(self._folder)
+
+    def offset_within(self, n_bytes: int) -> int:
+        """The lowest offset from which on all segments together have at most so many bytes.
+
+        The newest segment counts as having none: it stays, whatever its size.
+        """
+        segments = self.list_segments()
+        total, first = 0, self._end
+        for path in reversed(segments):
+            if path != segments[-1]:
+                # A segment may be dropped while they are counted.
+                with contextlib.suppress(FileNotFoundError):
+                    total += path.stat().st_size
+            if total > n_bytes:
+                break
+            first = first_offset_of(path)
+        return first
 
     def close(self) -> None:
         """Release the segment under way; what is not synced yet is."""
@@ -202,7 +219,7 @@ class SegmentLog:
 
     def _recover(self, first_offset: int) -> None:
         """Find the end of the log, note damage, cut a torn end."""
-        segments = self._segments()
+        segments = self.list_segments()
         end = first_offset_of(segments[-1]) if segments else 0
         last_damage: Damage | None = None
         for found in read_segments(segments):
@@ -292,11 +309,13 @@ class SegmentLog:
         self.n_failed_syncs += 1
         _log.error("log sync failed", segment=path.name, reason=fault.strerror)
 
-    def _segments(self) -> list[Path]:
+    def list_segments(self) -> list[Path]:
+        """The files of the log, oldest first."""
         return sorted(self._folder.glob("*.log"))
 
-    def _segments_from(self, offset: int) -> list[Path]:
-        segments = self._segments()
+    def list_segments_from(self, offset: int) -> list[Path]:
+        """Those of them that may hold records from ``offset`` on, oldest first."""
+        segments = self.list_segments()
         firsts = [first_offset_of(path) for path in segments]
         skipped = sum(1 for following in firsts[1:] if following <= offset)
         return segments[skipped:]

@@ -112,7 +112,7 @@ class _Walk:
             # Dropped since the folder was listed: the store has its records.
             return
         first = first_offset_of(path)
-        n_given_up, head_damage = _read_head(path, content)
+        n_given_up, head_damage = read_head(path, content)
         if self._expected is None:
             self._expected = first
         if n_given_up is not None:
@@ -172,7 +172,7 @@ def _read_block(fd: int, at: int, length: int) -> bytes:
         return bytes(length)
 
 
-def _read_head(path: Path, content: bytes) -> tuple[int | None, Damage | None]:
+def read_head(path: Path, content: bytes) -> tuple[int | None, Damage | None]:
     """How many numbers were given up before the segment; None where that is not known.
 
     Raises:
@@ -200,12 +200,12 @@ def _scan(path: Path, content: bytes) -> Iterator[LogRecord | Damage]:
         return
     at = SEGMENT_HEAD.size
     while at < len(content):
-        record, length = _read_frame(content, at)
+        record, length = read_frame(content, at)
         if record is not None:
             yield record
             at += length
             continue
-        resumed = _find_next_record(content, at + 1)
+        resumed = find_next_record(content, at + 1)
         if resumed == len(content) and _is_cut_short(content, at):
             yield Damage(path.name, at, resumed - at, DamageKind.TORN)
         else:
@@ -215,7 +215,7 @@ def _scan(path: Path, content: bytes) -> Iterator[LogRecord | Damage]:
         at = resumed
 
 
-def _read_frame(content: bytes, at: int) -> tuple[LogRecord | None, int]:
+def read_frame(content: bytes, at: int) -> tuple[LogRecord | None, int]:
     """The record that begins at a position, with its length in bytes."""
     head = content[at : at + HEADER.size]
     if len(head) < HEADER.size or head[:4] != MAGIC:
@@ -244,12 +244,12 @@ def _is_cut_short(content: bytes, at: int) -> bool:
     return bool(length > len(payload)) and zlib.crc32(payload, zlib.crc32(whole)) != crc
 
 
-def _find_next_record(content: bytes, at: int) -> int:
+def find_next_record(content: bytes, at: int) -> int:
     """Position of the next believable record, or the end."""
     while True:
         at = content.find(MAGIC, at)
         if at < 0:
             return len(content)
-        if _read_frame(content, at)[0] is not None:
+        if read_frame(content, at)[0] is not None:
             return at
         at += 1

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from wattscope.pipeline.insistence import OutcomeT, Waiting, insist
 from wattscope.ports import Follower
@@ -30,8 +30,10 @@ RecordT = TypeVar("RecordT")
 class FollowStage(ABC, Generic[RecordT]):
     """One member of a group that follows a log."""
 
-    stage: ClassVar[str]
+    stage: str
     """Its name in log entries."""
+    poll_s: float = POLL_S
+    commit_every_s: float = COMMIT_EVERY_S
 
     def __init__(
         self,
@@ -45,15 +47,26 @@ class FollowStage(ABC, Generic[RecordT]):
         self._monotonic_s = monotonic_s
         self._committed_s = monotonic_s()
         self._has_uncommitted = False
+        self._pending: RecordT | None = None
+        """Given and not taken yet: a stage that failed and is started again goes on with it."""
 
     async def run(self) -> None:
         """Take records for ever; ended by cancelling, between two steps."""
         while True:
-            record = await self._insist(lambda: self._follower.poll(POLL_S), "log")
+            if self._pending is None:
+                self._pending = await self._insist(self._poll, "log")
+            record = self._pending
             if record is not None:
                 await self._take(record)
-                self._has_uncommitted = True
+                self._pending, self._has_uncommitted = None, True
             await self._commit_when_due(is_idle=record is None)
+            await self._rest(record)
+
+    def _poll(self) -> RecordT | None:
+        return self._follower.poll(self.poll_s)
+
+    async def _rest(self, record: RecordT | None) -> None:
+        """Wait before the next record; here not at all, for the log waits."""
 
     @abstractmethod
     async def _take(self, record: RecordT) -> None:
@@ -62,7 +75,7 @@ class FollowStage(ABC, Generic[RecordT]):
     async def _commit_when_due(self, *, is_idle: bool) -> None:
         if not self._has_uncommitted:
             return
-        if not is_idle and self._monotonic_s() - self._committed_s < COMMIT_EVERY_S:
+        if not is_idle and self._monotonic_s() - self._committed_s < self.commit_every_s:
             return
         await self._insist(self._follower.commit, "log")
         self._committed_s, self._has_uncommitted = self._monotonic_s(), False

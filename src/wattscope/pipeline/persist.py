@@ -106,12 +106,17 @@ class Persist:
         self._draining = threading.Lock()
         self._flushing = threading.Lock()
         self._watchers: list[Callable[[Batch], None]] = []
+        self._holders: list[Callable[[], int]] = []
         self._asking: deque[_Group] = deque()
         self._waiting: deque[LogRecord] = deque()
 
     def watch(self, watcher: Callable[[Batch], None]) -> None:
         """Show all values that are taken from now on to somebody else, too; it must be quick."""
         self._watchers.append(watcher)
+
+    def hold(self, holder: Callable[[], int]) -> None:
+        """Have the log keep everything from the offset on that this says at each flush."""
+        self._holders.append(holder)
 
     def catch_up(self) -> int:
         """Take in what the log holds beyond the store, after a start. Returns records read.
@@ -243,7 +248,8 @@ class Persist:
         try:
             self._look_at_disk()
             # The newest records stay: they know the messages that may still be sent again.
-            self._log.drop_before(max(0, self._store.flush() - KEPT_RECORDS))
+            spare = self._store.flush() - KEPT_RECORDS
+            self._log.drop_before(max(0, min([spare, *(needed() for needed in self._holders)])))
         finally:
             self._flushing.release()
 

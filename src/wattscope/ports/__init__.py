@@ -16,6 +16,7 @@ from wattscope.ports.logs import (
     MinutesFollower,
 )
 from wattscope.ports.messages import Quarantined, RawMessage, Reception, SetAside, Source
+from wattscope.ports.outputs import Output, OutputReceipt
 from wattscope.ports.sharing import Registry, WorkShare
 from wattscope.ports.stores import Chart, Rollup, Store, StoreReceipt, Table
 from wattscope.ports.watching import Detector, Notifier
@@ -35,6 +36,8 @@ __all__ = [
     "MinuteSums",
     "MinutesFollower",
     "Notifier",
+    "Output",
+    "OutputReceipt",
     "Quarantined",
     "RawMessage",
     "Reception",

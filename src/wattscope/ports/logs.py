@@ -63,7 +63,7 @@ class FollowedRecord:
     numbers: tuple[int, ...]
     """One an item of ``quarantined``, 0 to 2**63 - 1: the same whenever the item is given."""
     oldest_received_us: int | None
-    """When the first of the values came in [µs since 1970]; None where there are none."""
+    """When the first of the values came in [µs since 1970]; None where nobody tells."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from wattscope.settings.keeping import (
     RetentionSettings,
     StorageSettings,
 )
+from wattscope.settings.outputs import OutputSettings
 from wattscope.settings.reading import MAX_FILE_BYTES, load_settings, parse_settings
 from wattscope.settings.tables import (
     ArraySettings,
@@ -49,6 +50,7 @@ __all__ = [
     "MeterSettings",
     "NameSettings",
     "NotifySettings",
+    "OutputSettings",
     "PrometheusSettings",
     "RegistrySettings",
     "RetentionSettings",

@@ -24,6 +24,7 @@ from wattscope.settings.arrays import (
 from wattscope.settings.cluster_faults import find_cluster_faults, has_cluster_secret
 from wattscope.settings.keeping import CHUNK_INTERVALS, RetentionSettings, StorageSettings
 from wattscope.settings.notify_faults import find_notify_faults, holds_secret
+from wattscope.settings.output_faults import find_output_faults
 from wattscope.settings.tables import (
     MAX_BODY_MB,
     MAX_DAYS,
@@ -64,6 +65,7 @@ def find_faults(settings: Settings) -> list[str]:
             faults.append(f"{at}.port: {port} is not between 1 and 65535")
     faults += _find_heat_pump_faults(settings.heat_pump)
     faults += find_notify_faults(settings.notify)
+    faults += find_output_faults(settings.outputs)
     if settings.screen.phase_colours not in PHASE_COLOURS:
         valid = ", ".join(PHASE_COLOURS)
         faults.append(f"screen.phase_colours: {settings.screen.phase_colours!r} is not {valid}")

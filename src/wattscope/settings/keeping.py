@@ -10,7 +10,7 @@ CHUNK_INTERVALS = {"3h": 3 * US_PER_HOUR, "1d": 24 * US_PER_HOUR, "1w": 168 * US
 """Names of chunk intervals to their lengths [µs]."""
 
 
-ROLES = ("ingest", "poll", "store", "detect", "alert", "api")
+ROLES = ("ingest", "poll", "store", "detect", "alert", "output", "api")
 """What one process of several can be."""
 
 

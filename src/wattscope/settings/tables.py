@@ -8,6 +8,7 @@ import msgspec
 
 from wattscope.compute.prometheus_renames import Rename
 from wattscope.settings.keeping import LiveSettings, LogSettings, StorageSettings
+from wattscope.settings.outputs import OutputSettings
 
 MAX_INTERVAL_S = 366 * 24 * 3600
 MAX_DAYS = 36_525
@@ -335,7 +336,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     live: LiveSettings = LiveSettings()
     ingest: IngestSettings = IngestSettings()
     prometheus: PrometheusSettings = PrometheusSettings()
-
+    outputs: tuple[OutputSettings, ...] = ()
     heat_pump: HeatPumpSettings = HeatPumpSettings()
     detect: DetectSettings = DetectSettings()
     notify: tuple[NotifySettings, ...] = ()

@@ -10,6 +10,7 @@
       log/              segments of the event log
       chunks/           manifest.json and Parquet files
       broker/           messages that the embedded broker keeps
+      outputs/          how far in the log each output is
       models/           what is usual for each class of devices, learned by training
       reserve           room that is given up when the disk is full
 """

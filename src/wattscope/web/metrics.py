@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from wattscope.web.output_metrics import collect_outputs
 from wattscope.web.problems import PROBLEM_RESPONSES
 from wattscope.web.services import Services
 
@@ -58,6 +59,7 @@ class ProgramCollector(Collector):
             aside.add_metric([code], count)
         yield aside
         yield from _collect_sources(health["sources"])
+        yield from collect_outputs(health["outputs"])
         store = health["store"]
         yield from _collect_gauges(
             ("store_bytes", "Bytes of chunk files.", store["bytes"]),

@@ -16,6 +16,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 from starlette.types import Receive, Scope, Send
 
+from wattscope.web.output_metrics import collect_outputs
 from wattscope.web.problems import install_problem_handlers, problem
 
 OWN_PATHS = frozenset({"/healthz", "/readyz"})
@@ -163,6 +164,7 @@ class RoleCollector(Collector):
             )
         if state["aggregates"] is not None:
             yield from _count_sums(state["aggregates"])
+        yield from collect_outputs(state["outputs"])
 
 
 def _count_sums(told: dict[str, Any]) -> Iterator[Metric]:

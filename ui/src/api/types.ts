@@ -174,10 +174,29 @@ export interface SourceState {
   meters?: MeterLink[];
 }
 
+export interface OutputState {
+  name: string;
+  kind: string;
+  address: string;
+  state: "ok" | "waiting";
+  /** What is the matter; empty while nothing is. */
+  detail: string;
+  lag_records: number;
+  /** Log records that were gone before they were sent. */
+  missed_records: number;
+  values: number;
+  left_out_values: number;
+  refused_points: number;
+  last_refusal: string;
+  last_success_at: string | null;
+  retry_at: string | null;
+}
+
 export interface Health {
   version: string;
   started_at: string;
   sources: SourceState[];
+  outputs: OutputState[];
   log: {
     end_offset: number;
     bytes: number;

@@ -11,6 +11,7 @@ import { nowMs } from "../state/clock";
 import { Chain } from "./Chain";
 import { Damages } from "./Damages";
 import { FileDamages } from "./FileDamages";
+import { Outputs } from "./Outputs";
 import { Processes, SharedStore } from "./Processes";
 import { Quarantine } from "./Quarantine";
 
@@ -38,6 +39,7 @@ export function HealthPage() {
             <Counters health={health} />
             <Disk health={health} />
           </div>
+          {health.outputs.length > 0 && <Outputs outputs={health.outputs} />}
           {health.log.damages.length > 0 && <Damages log={health.log} />}
           {health.store.damages.length + health.registry.damages.length > 0 && (
             <FileDamages health={health} />
