@@ -223,14 +223,14 @@ def wait_for_postgres(port: int, timeout_s: float = 20.0) -> None:
 
 
 @contextlib.contextmanager
-def run_prometheus(folder: Path, target: int, *, rules: Path | None = None) -> Iterator[int]:
+def run_prometheus(folder: Path, target: int | None, *, rules: Path | None = None) -> Iterator[int]:
     """Run a Prometheus of our own until the end of the block, and give its port.
 
     It scrapes and evaluates rules every second.
 
     Args:
-        folder: An empty folder that lives as long as the server.
-        target: Port of loopback whose ``/metrics`` it scrapes.
+        folder: A folder that lives as long as the server; empty, or with blocks in ``tsdb``.
+        target: Port of loopback whose ``/metrics`` it scrapes; None: it scrapes nothing.
         rules: A file of rules.
 
     Raises:
@@ -241,9 +241,9 @@ def run_prometheus(folder: Path, target: int, *, rules: Path | None = None) -> I
         message = "Prometheus is not installed (apt install prometheus)"
         raise ServerMissingError(message)
     config = folder / "prometheus.yml"
+    text = PROMETHEUS_YML.format(target=f"{LOOPBACK}:{target}", rules=[str(rules)] if rules else [])
     config.write_text(
-        PROMETHEUS_YML.format(target=f"{LOOPBACK}:{target}", rules=[str(rules)] if rules else []),
-        encoding="utf-8",
+        text if target is not None else text.partition("scrape_configs")[0], encoding="utf-8"
     )
     port = find_free_port()
     command = [program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}"]

@@ -253,6 +253,21 @@ def test_plant_of_the_sun_is_left_to_those_that_know_the_light() -> None:
         assert UnusualValue().find(replace(window, devices=(device,))) == []
 
 
+def test_power_that_also_flows_out_is_left_to_those_that_know_the_light() -> None:
+    """The meter of a house with panels on its roof: a dark day is nothing unusual."""
+    power = make_house(7)
+    power[20 * 96 : 20 * 96 + 16] += 500.0
+    voltage = np.random.default_rng(3).normal(230.0, 1.0, len(power))
+    one_way = UnusualValue().find(make_window({"active_power_w": power}))
+    assert max(one.evidence["deviation_x"] for one in one_way) > 8.0
+    power -= 500.0
+    assert UnusualValue().find(make_window({"active_power_w": power})) == []
+    voltage[22 * 96 : 22 * 96 + 16] -= 20.0
+    both = UnusualValue().find(make_window({"active_power_w": power, "voltage_v": voltage}))
+    assert max(one.evidence["deviation_x"] for one in both) > 8.0
+    assert {one.quantity for one in both} == {"voltage_v"}
+
+
 def test_registers_that_count_are_not_looked_at() -> None:
     energy = np.cumsum(make_house(7))
     energy[2000:] += 1e9

@@ -61,6 +61,8 @@ class Kind(NamedTuple):
     """Flips of a long run."""
     n_cuts: int | None = None
     """Lengths to which it is cut in a long run; None: to every one."""
+    writes: bool = True
+    """Whether asking may change what is in the folder."""
 
 
 def read_log(folder: Path) -> Answer:

@@ -1,7 +1,8 @@
 """R3: a bit that flips, a file that ends too early: never a wrong value in silence.
 
-Each flip is made in a copy of a small folder that the real storage wrote, and the folder is then
-opened as the starting program does.
+Each flip is made in a copy of a small folder that the real storage wrote. Files of the store are
+then read by their own readers, thousands of times; fewer times, and always for the log and the
+registry, the folder is opened as the starting program does.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from tests.faults.damage import (
     read_store,
     read_store_after_flush,
 )
+from tests.faults.file_readers import read_manifest, read_rollup_files, read_rows_files
 from tests.faults.workload import make_plan, run_plan
 from wattscope.core.reading import build_batch
 from wattscope.logs.segment_log import SegmentLog
@@ -47,12 +49,14 @@ def read_named(data: Path) -> Answer:
 # A new kind is one line.
 KINDS = {
     "log segment": Kind("log", "*.log", read_log, 500),
-    "rows file": Kind(".", "chunks/rows-*", read_store, 60),
-    # The same files, at five times the cost: what is merged has gone through the checks above.
-    "rows file, merged later": Kind(".", "chunks/rows-*", read_store_after_flush, 20, 1000),
-    "rollup file": Kind(".", "chunks/rollup-*", read_store, 60),
-    "manifest": Kind(".", "chunks/manifest.json", read_store, 60),
-    "registry": Kind(".", "registry.sqlite", read_named, 100, n_cuts=2000),
+    "rows file": Kind("chunks", "rows-*", read_rows_files, 100, writes=False),
+    "rows file, program": Kind(".", "chunks/rows-*", read_store, 60, 500, 100),
+    "rows file, merged later": Kind(".", "chunks/rows-*", read_store_after_flush, 20, 200, 50),
+    "rollup file": Kind("chunks", "rollup-*", read_rollup_files, 100, writes=False),
+    "rollup file, program": Kind(".", "chunks/rollup-*", read_store, 60, 500, 100),
+    "manifest": Kind("chunks", "manifest.json", read_manifest, 200, writes=False),
+    "manifest, program": Kind(".", "chunks/manifest.json", read_store, 60, 500, 100),
+    "registry": Kind(".", "registry.sqlite", read_named, 100, n_cuts=1000),
     "copy of the names": Kind(".", "registry.names", read_named, 60),
 }
 
@@ -83,13 +87,17 @@ class Original:
 
     def find_silent_fault(self, file: Path, content: bytes) -> str | None:
         """What is wrong in a fresh copy in which one file has another content."""
-        shutil.rmtree(self.copy)
-        shutil.copytree(self.folder, self.copy)
-        (self.copy / file.relative_to(self.folder)).write_bytes(content)
+        if self.kind.writes:
+            shutil.rmtree(self.copy)
+            shutil.copytree(self.folder, self.copy)
+        damaged = self.copy / file.relative_to(self.folder)
+        damaged.write_bytes(content)
         try:
             return find_silent_fault(self.truth, self.kind.ask(self.copy))
         except Exception as refusal:  # noqa: BLE001  # whatever it is, the user could not start
             return f"does not open or does not answer: {refusal!r}"
+        finally:
+            shutil.copyfile(file, damaged)
 
 
 def open_original(kind: Kind, written: Path, copy: Path) -> Original:
@@ -130,7 +138,7 @@ def choose_lengths(size: int, kind: Kind) -> Sequence[int]:
     if kind.n_cuts is None:
         return range(size)
     edges = {at + by for at in range(0, size, PAGE_BYTES) for by in (-1, 0, 1) if at + by >= 0}
-    others = random.Random(SEED).sample(range(size), kind.n_cuts - len(edges))
+    others = random.Random(SEED).sample(range(size), min(kind.n_cuts, size))
     return sorted(edges.union(others))
 
 

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from wattscope.compute.prometheus_names import expose_quantity, expose_today
+from wattscope.compute.promql.aggregation import OPERATORS
+from wattscope.compute.promql.functions import OTHER_FUNCTIONS, VALUE_FUNCTIONS
+from wattscope.compute.promql.windows import RANGE_FUNCTIONS
 from wattscope.core.quantities import QUANTITIES, Quantity, QuantityKind, find_quantity
 from wattscope.settings import load_settings, parse_settings
 
@@ -69,3 +72,20 @@ def test_recipe_of_the_heat_pump_has_the_names_of_the_page() -> None:
     page = PAGE.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
     recipe = ROOT / "src" / "wattscope" / "recipes" / "heatpump.toml"
     assert parse_settings(page).prometheus == load_settings(recipe).prometheus
+
+
+def test_page_lists_what_is_answered_of_promql() -> None:
+    rows = dict(
+        re.findall(
+            r"^\| (aggregations|of a range|of values|others) \| (.*) \|$",
+            PAGE.read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+    )
+    listed = {kind: re.findall(r"`(\w+)`", names) for kind, names in rows.items()}
+    assert listed == {
+        "aggregations": sorted(OPERATORS),
+        "of a range": sorted(RANGE_FUNCTIONS),
+        "of values": sorted(VALUE_FUNCTIONS),
+        "others": sorted(OTHER_FUNCTIONS),
+    }

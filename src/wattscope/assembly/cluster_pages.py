@@ -14,7 +14,8 @@ from wattscope.core.incidents import Incident
 from wattscope.pipeline.fleet_board import FleetBoard
 from wattscope.pipeline.windows import WindowReader
 from wattscope.registry.process_book import ProcessBook
-from wattscope.settings import Settings
+from wattscope.settings import Settings, list_renames
+from wattscope.web.prometheus_options import PrometheusOptions
 from wattscope.web.services import Services
 
 
@@ -43,6 +44,7 @@ def build_cluster_services(
         pages=settings.pages,
         allowed_hosts=allowed_hosts,
         screen=build_screen(settings),
+        prometheus=PrometheusOptions(renames=tuple(list_renames(settings))),
         energy_price=settings.site.energy_price,
         alerts=alerts,
         fleet=_build_board(cluster, alerts) if settings.detect.enabled else None,

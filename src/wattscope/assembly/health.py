@@ -19,8 +19,10 @@ from wattscope.compute.fleet_routing import FleetRouter
 from wattscope.core.time_grid import US_PER_S, format_utc
 from wattscope.logs.segment_reader import Damage, DamageKind
 from wattscope.pipeline.tally import Tally
+from wattscope.settings import list_renames
 from wattscope.sources.modbus import ModbusSource
 from wattscope.sources.modbus_wire import open_wire
+from wattscope.web.prometheus_options import PrometheusOptions
 from wattscope.web.services import Services
 
 _SHOWN_DAMAGES = 100
@@ -48,6 +50,7 @@ def build_services(program: Program, *, allowed_hosts: tuple[str, ...]) -> Servi
         commission=None if program.meters is None else Commission(program.meters, open_wire),
         screen=build_screen(program.settings),
         fleet=None if program.watcher is None else program.watcher.board,
+        prometheus=PrometheusOptions(renames=tuple(list_renames(program.settings))),
         energy_price=program.settings.site.energy_price,
         alerts=program.alerts,
         lines=build_line_desk(program.settings, program.feeds),

@@ -48,6 +48,8 @@ class Family:
     name: str
     type: MetricType
     help: str
+    unit: str = ""
+    """As OpenMetrics names it, such as ``watts``; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ def _expose(quantity: Quantity, span: str, *, is_total: bool) -> Exposition:
         f"{PREFIX}{stem}{span}{unit.word}{ending}",
         MetricType.COUNTER if is_total else MetricType.GAUGE,
         _word_help(quantity, labels, span, unit),
+        unit.word.strip("_"),
     )
     return Exposition(family, labels, unit.scale)
 

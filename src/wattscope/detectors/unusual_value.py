@@ -87,6 +87,8 @@ class UnusualValue:
     left_out: frozenset[DeviceKind] = frozenset({DeviceKind.PANEL, DeviceKind.INVERTER})
     """What follows the sun is unlike itself under every cloud: others compare it with the light,
     with its siblings and with its own model."""
+    both_ways_share: float = 0.02
+    """From so much of the time each on, a power that flows in and out has a producer behind it."""
     min_slots: int = 100
     """Fewer slots tell nothing."""
 
@@ -97,6 +99,7 @@ class UnusualValue:
         if n_slots < self.min_slots or not names or all(map(self._is_left_out, window.devices)):
             return []
         scores = {one: self._judge(window, keep_sound(window.values[one])) for one in names}
+        scores = {name: self._leave_to_the_sun(name, one, window) for name, one in scores.items()}
         every = np.stack([one.score for one in scores.values()])
         known = np.isfinite(every)
         squares = np.where(known, every, 0.0) ** 2
@@ -114,6 +117,15 @@ class UnusualValue:
 
     def _is_left_out(self, device: Device) -> bool:
         return device.kind in self.left_out or device.is_production
+
+    def _leave_to_the_sun(self, name: str, scores: _Scores, window: Window) -> _Scores:
+        """Without those devices through which a producer's power flows: they follow it."""
+        if not name.startswith("active_power"):
+            return scores
+        values = window.values[name]
+        least = self.both_ways_share * np.isfinite(values).sum(1)
+        flows_both_ways = ((values > 0).sum(1) > least) & ((values < 0).sum(1) > least)
+        return scores._replace(score=np.where(flows_both_ways[:, None], np.nan, scores.score))
 
     def _judge(self, window: Window, values: Matrix) -> _Scores:
         """How unusual one quantity of all devices is."""

@@ -38,6 +38,7 @@ from wattscope.web.panels import build_panel_routes
 from wattscope.web.phases import build_phase_routes
 from wattscope.web.plant import build_plant_routes
 from wattscope.web.problems import install_problem_handlers, problem
+from wattscope.web.prometheus_api import FORM_PATHS, build_prometheus_routes
 from wattscope.web.reports import build_report_routes
 from wattscope.web.running import build_running_routes
 from wattscope.web.screen import build_screen_routes
@@ -94,6 +95,7 @@ def create_app(services: Services) -> FastAPI:
         build_incident_routes,
         build_alert_routes,
         build_report_routes,
+        build_prometheus_routes,
     ):
         app.include_router(build(services))
     static = Path(str(files("wattscope").joinpath("web", "static")))
@@ -124,7 +126,7 @@ def _install_guards(app: FastAPI, allowed_hosts: tuple[str, ...]) -> None:
     """Refuse foreign host names (DNS rebinding) and pages, add security headers, compress."""
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, own_limit=LINE_PATHS)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
-    app.add_middleware(CrossSiteGuard, any_body=LINE_PATHS)
+    app.add_middleware(CrossSiteGuard, any_body=LINE_PATHS | FORM_PATHS)
     allowed = set(allowed_hosts)
 
     @app.middleware("http")

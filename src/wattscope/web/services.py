@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from wattscope.compute.modbus.meter_rows import BookRows
@@ -18,6 +18,7 @@ from wattscope.core.topology import Device, Series, Site
 from wattscope.core.window import Window
 from wattscope.ports import LiveView, Quarantined, Store
 from wattscope.web.line_desk import LineDesk
+from wattscope.web.prometheus_options import PrometheusOptions
 from wattscope.web.screen_options import ScreenOptions
 
 
@@ -231,6 +232,8 @@ class Services:
     """Where points are written; None where no source takes any."""
     energy_price: float | None = None
     """Worth of one kWh produced, in the site's currency."""
+    prometheus: PrometheusOptions = field(default_factory=PrometheusOptions)
+    """How Prometheus' query API is answered."""
 
     def find_alerts(self) -> AlertDesk:
         """Where alerts and incidents are.
