@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pwd
 import signal
@@ -20,7 +21,8 @@ import redis
 import yaml  # type: ignore[import-untyped]  # it has no types of its own
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.live.redis_views import wait_until
+from tests.deploy.image import parse
+from tests.integration.scraped import get, wait_until
 from tests.redis_server import run_redis
 from tests.servers import (
     LOOPBACK,
@@ -55,27 +57,30 @@ def read_secret(made: Path, name: str) -> str:
 # ---------------------------------------------------------------- Mosquitto
 
 
-@pytest.fixture
-def deployed_mosquitto(made: Path, tmp_path: Path) -> Iterator[MosquittoServer]:
-    """A Mosquitto with the configuration of compose.yaml, moved to free ports of loopback."""
+@contextlib.contextmanager
+def serve_mosquitto(made: Path, folder: Path, said: str, instead: str) -> Iterator[MosquittoServer]:
+    """A Mosquitto with the configuration of compose.yaml, moved to free ports, and one change."""
     if find_program("mosquitto") is None:
         pytest.skip("Mosquitto is not installed (apt install mosquitto)")
-    server = MosquittoServer(f"mqtt://{LOOPBACK}:{find_free_port()}", tmp_path)
+    server = MosquittoServer(f"mqtt://{LOOPBACK}:{find_free_port()}", folder)
     text = (DEPLOY / "mosquitto" / "mosquitto.conf").read_text(encoding="utf-8")
-    for said, instead in (
+    for old, new in (
         ("listener 1883\n", f"listener {server.port} {LOOPBACK}\n"),
         ("listener 9001\n", f"listener {find_free_port()} {LOOPBACK}\n"),
-        ("/mosquitto/data/", f"{tmp_path}/"),
+        ("/mosquitto/data/", f"{folder}/"),
         ("/run/secrets/", f"{made / 'mosquitto'}/"),
+        (said, instead),
     ):
-        assert said in text
-        text = text.replace(said, instead)
+        assert old in text
+        text = text.replace(old, new)
     # As root it would become another user, who cannot read the folder of a test.
     user = pwd.getpwuid(os.geteuid()).pw_name
-    (tmp_path / "mosquitto.conf").write_text(f"{text}user {user}\n", encoding="utf-8")
+    (folder / "mosquitto.conf").write_text(f"{text}user {user}\n", encoding="utf-8")
     server.start()
-    yield server
-    server.stop(signal.SIGKILL)
+    try:
+        yield server
+    finally:
+        server.stop(signal.SIGKILL)
 
 
 def connect(server: MosquittoServer, user: str | None, password: str | None) -> bool:
@@ -101,16 +106,23 @@ def connect(server: MosquittoServer, user: str | None, password: str | None) -> 
     return answers[0]
 
 
-def test_mosquitto_lets_in_who_has_a_password_that_was_made(
-    deployed_mosquitto: MosquittoServer, made: Path
-) -> None:
-    for user in ("meter", "telegraf", "wattscope"):
-        password = read_secret(made, f"mqtt_{user}")
-        assert connect(deployed_mosquitto, user, password)
-        assert not connect(deployed_mosquitto, user, password[:-1])
-    assert not connect(deployed_mosquitto, "meter", read_secret(made, "mqtt_wattscope"))
-    assert not connect(deployed_mosquitto, "admin", "admin")
-    assert not connect(deployed_mosquitto, None, None)
+GUARD = "allow_anonymous false\n"
+
+
+def test_mosquitto_lets_in_who_has_a_password_that_was_made(made: Path, tmp_path: Path) -> None:
+    with serve_mosquitto(made, tmp_path, GUARD, GUARD) as server:
+        for user in ("meter", "telegraf", "wattscope"):
+            password = read_secret(made, f"mqtt_{user}")
+            assert connect(server, user, password)
+            assert not connect(server, user, password[:-1])
+        assert not connect(server, "meter", read_secret(made, "mqtt_wattscope"))
+        assert not connect(server, "admin", "admin")
+        assert not connect(server, None, None)
+
+
+def test_a_mosquitto_without_its_guard_would_be_noticed(made: Path, tmp_path: Path) -> None:
+    with serve_mosquitto(made, tmp_path, GUARD, "allow_anonymous true\n") as server:
+        assert connect(server, None, None)
 
 
 # ---------------------------------------------------------------- Redis
@@ -139,7 +151,7 @@ def test_redis_gives_the_live_view_what_it_needs(made: Path, tmp_path: Path) -> 
             assert writer.wait(WAIT_S), writer.detail
             assert reader.wait(WAIT_S), reader.detail
             writer.update(build_batch([(1, 1_760_000_000_000_000, 230.5, 0)]))
-            wait_until(lambda: reader.latest(1) is not None)
+            wait_until(lambda: reader.latest(1) is not None, "the other hears of it")
             assert reader.latest(1) == (1_760_000_000_000_000, 230.5)
             assert not writer.is_degraded
 
@@ -247,3 +259,46 @@ def test_prometheus_understands_its_configuration(name: str, tmp_path: Path) -> 
     broken = tmp_path / name
     broken.write_text(text.replace("scrape_interval: 30s", "scrape_interval: often"), "utf-8")
     assert check(broken) != 0
+
+
+# ---------------------------------------------------------------- Wattscope itself
+
+
+def test_what_the_image_starts_is_healthy_and_hears_its_broker(tmp_path: Path) -> None:
+    """The profile embedded as it stands, moved to loopback and free ports."""
+    image = {one.word: one.rest for one in parse((DEPLOY / "Dockerfile").read_text("utf-8"))}
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"]
+    settings = (DEPLOY / "settings" / "embedded.toml").read_text(encoding="utf-8")
+    own = tmp_path / "embedded.toml"
+    own.write_text(settings.replace('"0.0.0.0"', f'"{LOOPBACK}"'), encoding="utf-8")
+    port, mqtt_port = find_free_port(), find_free_port()
+    moved = {"0.0.0.0": LOOPBACK, "/etc/wattscope/embedded.toml": str(own)}
+    words = [moved.get(word, word) for word in services["wattscope-embedded"]["command"]]
+    words += ["--port", str(port), "--mqtt-port", str(mqtt_port)]
+    code = json.loads(image["HEALTHCHECK"].partition("CMD ")[2])[2]
+    check = [sys.executable, "-c", code.replace(":8000", f":{port}")]
+
+    def is_healthy() -> bool:
+        return subprocess.run(check, capture_output=True, check=False).returncode == 0
+
+    def read_source() -> dict[str, Any]:
+        health = json.loads(get(port, "/api/health")[1])
+        source: dict[str, Any] = health["sources"][0]
+        return source
+
+    assert not is_healthy()
+    program = [sys.executable, "-m", "wattscope", *words]
+    told = os.environ | {"WATTSCOPE_DATA": str(tmp_path / "data")}
+    with (tmp_path / "program.log").open("wb") as log:
+        process = subprocess.Popen(program, env=told, cwd=tmp_path, stdout=log, stderr=log)
+        try:
+            wait_until(is_healthy, "it is healthy", WAIT_S)
+            wait_until(lambda: read_source()["state"] == "connected", "it hears", WAIT_S)
+            # No topic filter was refused.
+            assert read_source()["detail"] == ""
+            # As an engine ends it.
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(WAIT_S) == 0
+        finally:
+            process.kill()
+            process.wait()
