@@ -115,8 +115,8 @@ def test_every_role_of_the_plant_has_its_own_process() -> None:
         if "--role" in service["command"]
     }
     assert roles == {f"wattscope-{role}": role for role in roles.values()}
-    # No meter of the plant is polled.
-    assert set(ROLES) - set(roles.values()) == {"poll"}
+    # No meter of the plant is polled, and nothing of it is passed on.
+    assert set(ROLES) - set(roles.values()) == {"poll", "output"}
 
 
 def test_one_service_of_each_profile_answers_as_wattscope() -> None:

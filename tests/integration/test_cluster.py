@@ -122,7 +122,7 @@ def test_redis_that_goes_away_stops_nothing(
     [
         (
             ("--role", "cook"),
-            "role 'cook' is unknown; valid are ingest, poll, store, detect, alert, api",
+            "role 'cook' is unknown; valid are ingest, poll, store, detect, alert, output, api",
         ),
         (("--role", "store"), "storage.url, log.url, live.url: a process with a role needs it"),
     ],

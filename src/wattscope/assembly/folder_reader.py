@@ -33,7 +33,7 @@ class FolderReader:
     @property
     def damages(self) -> frozenset[str]:
         """Files of which rows could not be read, or not be counted."""
-        return frozenset(self._met.union(one.file for one in self.storage.store.damages))
+        return frozenset(self._met)
 
     def _open(self) -> Storage:
         self.n_opened += 1
@@ -45,9 +45,9 @@ class FolderReader:
         """An answer in which no row is missing because a file was replaced."""
         for _ in range(_ATTEMPTS):
             store = self.storage.store
-            known = {one.file for one in store.damages}
             answer = ask(store)
-            met = {one.file for one in store.damages} - known
+            # Also what was met before: rows of a file that is gone may be missing in this answer.
+            met = {one.file for one in store.damages}
             if not met or not store.is_outdated():
                 self._met |= met
                 return answer

@@ -168,10 +168,10 @@ class MqttSource:
 
     async def close(self) -> None:
         """End the connection; the broker keeps the session."""
-        link = self._link
+        link, self._link = self._link, None
         self._end_run()
         if link is not None:
-            await link.wait_closed()
+            await link.close()
 
     def _end_run(self) -> None:
         self._stop.set()

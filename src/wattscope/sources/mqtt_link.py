@@ -190,7 +190,13 @@ class MqttLink(asyncio.Protocol):
             self._write(build_pubacks(mids))
 
     def leave(self) -> None:
-        """Say goodbye and end the link; the broker keeps the session.
+        """Say goodbye and end the link at once; the broker keeps the session."""
+        if self.fault is None:
+            self._write(DISCONNECT)
+        self._fail(LinkEnd.CLOSED, "closed by ourselves")
+
+    async def close(self) -> None:
+        """Say goodbye, and wait until the broker has ended the link, but not for ever.
 
         Closing a socket that holds unread bytes resets the connection, and a broker may then never
         read the acknowledgements before the goodbye. So the broker closes it (MQTT 5, 3.14.4), and
@@ -199,27 +205,29 @@ class MqttLink(asyncio.Protocol):
         transport = self._transport
         is_up = self.fault is None and transport is not None and not transport.is_closing()
         self._note_end(LinkEnd.CLOSED, "closed by ourselves")
-        if transport is None or not is_up:
-            self._close()
+        if transport is None:
             return
-        transport.write(DISCONNECT)
-        if self._is_paused:
-            self._is_paused = False
-            transport.resume_reading()
-        asyncio.get_running_loop().call_later(_CLOSE_TIMEOUT_S, transport.close)
+        if is_up:
+            transport.write(DISCONNECT)
+            if self._is_paused:
+                self._is_paused = False
+                transport.resume_reading()
+        else:
+            transport.close()
+        try:
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self._ended.wait()
+        except TimeoutError:
+            # A broker that does not answer a goodbye.
+            self.abort()
+        finally:
+            transport.close()
 
     def abort(self) -> None:
         """Drop the connection at once."""
         self._fail(LinkEnd.CLOSED, "closed by ourselves")
         if self._transport is not None:
             self._transport.abort()
-
-    async def wait_closed(self) -> None:
-        """Wait until what was written has left, but not for ever."""
-        try:
-            await asyncio.wait_for(self._ended.wait(), 2 * _CLOSE_TIMEOUT_S)
-        except TimeoutError:
-            self.abort()
 
     # ── for asyncio ──────────────────────────────────────────────────────────────────────────
 
