@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from wattscope.compute.crc16 import compute_crc16
+
 READ_HOLDING: Final = 3
 READ_INPUT: Final = 4
 MAX_TCP_LENGTH: Final = 254
@@ -215,27 +217,10 @@ def judge_pdu(pdu: bytes, request: ReadRequest) -> Answer:
     return pdu[2:]
 
 
-def _make_crc_table() -> tuple[int, ...]:
-    table = []
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ 0xA001 if crc & 1 else crc >> 1
-        table.append(crc)
-    return tuple(table)
-
-
-_CRC_TABLE: Final = _make_crc_table()
-
-
 def crc16(frame: bytes) -> bytes:
     """The checksum of an RTU frame, low byte first (polynomial 0xA001, start 0xFFFF).
 
     >>> crc16(bytes.fromhex("010300000001")).hex()
     '840a'
     """
-    crc = 0xFFFF
-    table = _CRC_TABLE
-    for byte in frame:
-        crc = (crc >> 8) ^ table[(crc ^ byte) & 0xFF]
-    return crc.to_bytes(2, "little")
+    return compute_crc16(frame, 0xFFFF).to_bytes(2, "little")

@@ -5,22 +5,12 @@ from __future__ import annotations
 import binascii
 from typing import Final
 
+from wattscope.compute.crc16 import compute_crc16
+
 _WIDTH: Final = 16
 _ALL_ONES: Final = 0xFFFF
 
 
-def _make_table() -> tuple[int, ...]:
-    """Of the polynomial x^16 + x^15 + x^2 + 1, least significant bit first."""
-    table = []
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ 0xA001 if crc & 1 else crc >> 1
-        table.append(crc)
-    return tuple(table)
-
-
-_ARC_TABLE: Final = _make_table()
 _MIRRORED: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -30,10 +20,7 @@ def crc16_arc(content: bytes) -> int:
     >>> hex(crc16_arc(b"123456789"))
     '0xbb3d'
     """
-    crc = 0
-    for byte in content:
-        crc = (crc >> 8) ^ _ARC_TABLE[(crc ^ byte) & 0xFF]
-    return crc
+    return compute_crc16(content, 0)
 
 
 def crc16_x25(content: bytes) -> int:
