@@ -15,7 +15,7 @@ from tests.web.applications import Application, open_application
 from tests.web.line_senders import SETTINGS, SOURCE, T, stored, write
 from wattscope.core.errors import SettingsError
 from wattscope.settings import ServerSettings
-from wattscope.web import line_desk
+from wattscope.web import write_desk
 
 TOKEN = "a-token-that-nobody-guesses"
 PASSWORD = "a long password"
@@ -104,7 +104,7 @@ def test_others_may_not(tmp_path: Path, names: Sequence[str]) -> None:
 
 def test_login_is_what_keeps_them_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A check of the checks above."""
-    monkeypatch.setattr(line_desk.Login, "admits", lambda *_: True)
+    monkeypatch.setattr(write_desk.Login, "admits", lambda *_: True)
     with guarded(tmp_path, "token") as found:
         assert write(found, f"m,device=a v=1 {T}")[0] == 204
 

@@ -21,7 +21,8 @@ from wattscope.pipeline.space import DiskRoom
 from wattscope.settings import (
     IngestSettings,
 )
-from wattscope.sources.line_writes import BACKLOG_BYTES, LineWrites
+from wattscope.sources.line_writes import LineWrites
+from wattscope.sources.pushed_writes import BACKLOG_BYTES
 from wattscope.stores.duckdb_store import DuckdbStore
 from wattscope.web.line_desk import LineDesk
 from wattscope.web.services import Services

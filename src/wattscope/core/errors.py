@@ -7,6 +7,7 @@
     ├── PermanentError       trying again cannot help
     │   ├── StorageError     a file of the data folder is not what it must be
     │   ├── UnknownNameError a site, device, quantity or profile that does not exist
+    │   ├── BadBodyError     a body that is not what its headers say
     │   ├── NoticeRefusedError  a receiver of alerts does not take this message
     │   └── QueryError       a question that cannot be answered as asked
     │       └── RowError     a row of the meter book that cannot be meant
@@ -66,6 +67,12 @@ class NoticeRefusedError(PermanentError):
     """A receiver of alerts was reached and does not take this message; others it may take."""
 
     code = "notice_refused"
+
+
+class BadBodyError(PermanentError):
+    """A body that is not what its headers say."""
+
+    code = "bad_body"
 
 
 class TooLargeError(PermanentError):

@@ -6,18 +6,12 @@ import zlib
 from collections.abc import AsyncIterator
 from typing import Final
 
-from wattscope.core.errors import PermanentError
-from wattscope.web.line_desk import OpenRequest
+from wattscope.core.errors import BadBodyError
+from wattscope.web.write_desk import OpenRequest
 
 _BLOCK: Final = 1 << 18
 _GZIP: Final = 16 + zlib.MAX_WBITS
 """Window of ``zlib`` for gzip's head and checksum (zlib manual, inflateInit2)."""
-
-
-class BadBodyError(PermanentError):
-    """A body that is not what its headers say."""
-
-    code = "bad_body"
 
 
 async def read_body(chunks: AsyncIterator[bytes], encoding: str, opened: OpenRequest) -> bytes:

@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
 from wattscope.core.errors import (
+    BadBodyError,
     QueryError,
     StorageFullError,
     TooLargeError,
@@ -31,7 +32,7 @@ from wattscope.web.influx_answers import (
     partial_answer,
 )
 from wattscope.web.influx_query import answer_query
-from wattscope.web.line_body import BadBodyError, read_body
+from wattscope.web.line_body import read_body
 from wattscope.web.line_desk import LineDesk
 
 LINE_PATHS: Final = frozenset({"/write", "/api/v2/write", "/query"})
