@@ -21,7 +21,8 @@ class Tally:
     messages: int = 0
     """Messages taken from sources."""
     ignored: int = 0
-    """Messages without a measurement: status, discovery, replayed retained ones."""
+    """Messages without a measurement: status, discovery, replayed retained ones, and samples of
+    Prometheus that no profile knows."""
     received: int = 0
     stored: int = 0
     duplicate: int = 0
@@ -44,6 +45,10 @@ class Tally:
         if len(self.topics) < MAX_TOPICS:
             for topic in topics:
                 self.topics[topic] = self.topics.get(topic, 0) + 1
+
+    def leave_out(self, n_samples: int) -> None:
+        """Count what no profile knows and no message is made of."""
+        self.ignored += n_samples
 
     @property
     def quarantined(self) -> int:

@@ -1,0 +1,1 @@
+"""Prometheus' remote write: bytes to series and samples, pure and bounded."""
