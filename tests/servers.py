@@ -223,7 +223,9 @@ def wait_for_postgres(port: int, timeout_s: float = 20.0) -> None:
 
 
 @contextlib.contextmanager
-def run_prometheus(folder: Path, target: int | None, *, rules: Path | None = None) -> Iterator[int]:
+def run_prometheus(
+    folder: Path, target: int | None, *, rules: Path | None = None, more: str = ""
+) -> Iterator[int]:
     """Run a Prometheus of our own until the end of the block, and give its port.
 
     It scrapes and evaluates rules every second.
@@ -232,6 +234,7 @@ def run_prometheus(folder: Path, target: int | None, *, rules: Path | None = Non
         folder: A folder that lives as long as the server; empty, or with blocks in ``tsdb``.
         target: Port of loopback whose ``/metrics`` it scrapes; None: it scrapes nothing.
         rules: A file of rules.
+        more: Further tables of its configuration.
 
     Raises:
         ServerMissingError: It is not installed.
@@ -243,7 +246,8 @@ def run_prometheus(folder: Path, target: int | None, *, rules: Path | None = Non
     config = folder / "prometheus.yml"
     text = PROMETHEUS_YML.format(target=f"{LOOPBACK}:{target}", rules=[str(rules)] if rules else [])
     config.write_text(
-        text if target is not None else text.partition("scrape_configs")[0], encoding="utf-8"
+        (text if target is not None else text.partition("scrape_configs")[0]) + more,
+        encoding="utf-8",
     )
     port = find_free_port()
     command = [program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}"]

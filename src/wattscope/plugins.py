@@ -30,6 +30,8 @@ PLUGINS: dict[str, dict[str, Plugin]] = {
         "p1": Plugin("wattscope.sources.telegram:TelegramSource"),
         "sml": Plugin("wattscope.sources.telegram:TelegramSource"),
         "influx": Plugin("wattscope.sources.line_writes:LineWrites"),
+        "remote_write": Plugin("wattscope.sources.remote_writes:RemoteWrites"),
+        "scrape": Plugin("wattscope.sources.scrape:ScrapeSource"),
     },
     "log": {
         "segments": Plugin("wattscope.logs.segment_log:SegmentLog"),

@@ -17,6 +17,7 @@ from wattscope.assembly.meter_fleet import (
     build_fleet_source,
     register_fleet,
 )
+from wattscope.assembly.scrape_options import build_getter_options
 from wattscope.assembly.storage import WayIn, now_us
 from wattscope.assembly.virtual_meter import VirtualMeter
 from wattscope.compute.decode import DECODERS
@@ -25,7 +26,10 @@ from wattscope.compute.decode.route import bind_route
 from wattscope.compute.files.line_map import parse_line_map
 from wattscope.compute.fleet_routing import FleetRouter
 from wattscope.compute.line_routing import LineRouter
+from wattscope.compute.poll_schedule import parse_schedule
 from wattscope.compute.routing import Router, TopicRoute, TopicRouter
+from wattscope.compute.sample_routing import SampleRouter
+from wattscope.compute.samples.metric_map import parse_metric_map
 from wattscope.compute.telegrams.forms import TELEGRAM_FORMS
 from wattscope.core.errors import SettingsError
 from wattscope.core.fleet import Fleet
@@ -39,15 +43,21 @@ from wattscope.plugins import load_plugin
 from wattscope.ports import Source
 from wattscope.registry.profile_library import ProfileLibrary
 from wattscope.settings import Settings, SourceSettings
-from wattscope.sources.line_writes import BACKLOG_BYTES, MB, LineWriteOptions
 from wattscope.sources.link_state import LinkState
 from wattscope.sources.modbus import ModbusOptions, ModbusSource
 from wattscope.sources.mqtt import MqttOptions
+from wattscope.sources.page_getter import PageGetter
+from wattscope.sources.pushed_writes import BACKLOG_BYTES, MB, WriteOptions
+from wattscope.sources.scrape import ScrapeOptions
 from wattscope.sources.telegram import TelegramOptions
 
 _log = structlog.get_logger()
 DEFAULT_LINE_PROFILE = "influx"
 """What a source of the line protocol reads with when its settings name no profile."""
+DEFAULT_SAMPLE_PROFILE = "wattscope-metrics"
+"""Likewise a source of Prometheus' samples."""
+SAMPLE_TYPES = ("remote_write", "scrape")
+"""Types of sources whose messages are samples of Prometheus."""
 
 
 class FeedSource(Protocol):
@@ -55,7 +65,7 @@ class FeedSource(Protocol):
 
     name: str
     kind: str
-    """``mqtt``, ``modbus``, ``influx``, ``p1`` or ``sml``."""
+    """The type of the settings: ``mqtt``, ``modbus``, ``scrape``, ..."""
 
     @property
     def address(self) -> str:
@@ -85,13 +95,14 @@ class Feed:
     """Ends what the source needs besides itself, after it."""
 
 
-def build_feed(
+def build_feed(  # noqa: PLR0913, PLR0917  # what any kind of source may need
     settings: Settings,
     source: SourceSettings,
     way: WayIn,
     library: ProfileLibrary,
     meters: FleetSource | None,
     read_fleet: Callable[[], Fleet] | None = None,
+    holds: Callable[[str], bool] = lambda _: True,
 ) -> Feed:
     """A source and its ingest.
 
@@ -102,6 +113,7 @@ def build_feed(
         library: Profiles of devices.
         meters: What a source of type modbus polls.
         read_fleet: The part of them that this process polls; None for all.
+        holds: Whether this process reads the page at an address.
     """
     if meters is not None and source.type == "modbus":
         return _build_modbus(settings, source, way, read_fleet or FleetReader(meters).read)
@@ -109,6 +121,10 @@ def build_feed(
         return _build_telegrams(settings, source, way, library)
     if source.type == "influx":
         return build_write_feed(settings, source, way, library)
+    if source.type == "remote_write":
+        return build_remote_feed(settings, source, way, library)
+    if source.type == "scrape":
+        return build_scrape_feed(settings, source, way, library, holds)
     return _build_mqtt(settings, source, way, library)
 
 
@@ -124,6 +140,8 @@ def build_intake(
         fleet_source.book.close()
     elif source.type == "influx":
         router = build_line_router(source, library)
+    elif source.type in SAMPLE_TYPES:
+        router = build_sample_router(source, library)
     else:
         profiles = load_profiles(list_profiles(source), library)
         router = build_router(profiles, settings.site.time_zone)
@@ -291,10 +309,75 @@ def build_write_feed(
     router = build_line_router(source, library)
     intake, _ = make_intake(settings, source, way, router)
     receiving = Receiving(source.name, intake, way.committer, way.tally)
-    max_bytes = int(source.max_body_mb * MB)
-    options = LineWriteOptions(max_bytes, max(BACKLOG_BYTES, 12 * max_bytes))
+    options = _build_write_options(source)
     writes = load_plugin("source", "influx")(source.name, options, receiving, now_us)
     return Feed(writes, receiving.run, router)
+
+
+def _build_write_options(source: SourceSettings) -> WriteOptions:
+    max_bytes = int(source.max_body_mb * MB)
+    return WriteOptions(max_bytes, max(BACKLOG_BYTES, 12 * max_bytes))
+
+
+def build_sample_router(source: SourceSettings, library: ProfileLibrary) -> SampleRouter:
+    """The router over the profiles of a source of Prometheus' samples.
+
+    Raises:
+        SettingsError: A profile does not exist, or is wrong.
+    """
+    names = source.profiles or (DEFAULT_SAMPLE_PROFILE,)
+    return SampleRouter(
+        [(name, parse_metric_map(library.read(name), where=f"profile {name}")) for name in names]
+    )
+
+
+def build_remote_feed(
+    settings: Settings, source: SourceSettings, way: WayIn, library: ProfileLibrary
+) -> Feed:
+    """A source that a Prometheus writes to; raises as ``build_write_feed`` does."""
+    router = build_sample_router(source, library)
+    intake, _ = make_intake(settings, source, way, router)
+    receiving = Receiving(source.name, intake, way.committer, way.tally)
+    writes = load_plugin("source", "remote_write")(
+        source.name,
+        _build_write_options(source),
+        receiving,
+        now_us,
+        knows=router.knows,
+        leave_out=way.tally.leave_out,
+    )
+    return Feed(writes, receiving.run, router)
+
+
+def build_scrape_feed(
+    settings: Settings,
+    source: SourceSettings,
+    way: WayIn,
+    library: ProfileLibrary,
+    holds: Callable[[str], bool],
+) -> Feed:
+    """A source that reads pages of exporters.
+
+    Raises:
+        SettingsError: A profile is wrong, or a secret cannot be read.
+    """
+    router = build_sample_router(source, library)
+    intake, _ = make_intake(settings, source, way, router)
+    pages = load_plugin("source", "scrape")(
+        source.name,
+        ScrapeOptions(
+            source.urls,
+            parse_schedule(source.poll, load_zone(settings.site.time_zone)),
+            source.honor_timestamps,
+        ),
+        PageGetter(build_getter_options(source)).get,
+        knows=router.knows,
+        leave_out=way.tally.leave_out,
+        now_us=now_us,
+        holds=holds,
+        draw=random.random,
+    )
+    return Feed(pages, _make_run(settings, intake, way, pages), router)
 
 
 def _announce_device(device: Device) -> None:

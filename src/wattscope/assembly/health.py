@@ -13,6 +13,7 @@ from wattscope.assembly.line_desk import build_line_desk
 from wattscope.assembly.meter_desk import BookDesk
 from wattscope.assembly.modbus_health import describe_units
 from wattscope.assembly.program import Program
+from wattscope.assembly.remote_desk import build_remote_desk
 from wattscope.assembly.screen import build_screen
 from wattscope.assembly.storage import Storage, now_us
 from wattscope.compute.fleet_routing import FleetRouter
@@ -54,6 +55,7 @@ def build_services(program: Program, *, allowed_hosts: tuple[str, ...]) -> Servi
         energy_price=program.settings.site.energy_price,
         alerts=program.alerts,
         lines=build_line_desk(program.settings, program.feeds),
+        remote=build_remote_desk(program.settings, program.feeds),
     )
 
 

@@ -11,7 +11,8 @@ from wattscope.assembly.feeds import Feed
 from wattscope.core.errors import SettingsError
 from wattscope.settings import Settings, SourceSettings
 from wattscope.sources.line_writes import LineWrites
-from wattscope.web.line_desk import LineDesk, Login
+from wattscope.web.line_desk import LineDesk
+from wattscope.web.write_desk import Login
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _MIN_TOKEN: Final = 16
@@ -29,13 +30,22 @@ def build_line_desk(settings: Settings, feeds: Sequence[Feed]) -> LineDesk | Non
     writes = next((one.source for one in feeds if isinstance(one.source, LineWrites)), None)
     if source is None or writes is None:
         return None
+    return LineDesk(writes, read_guarded_login(settings, source))
+
+
+def read_guarded_login(settings: Settings, source: SourceSettings) -> Login:
+    """The login of a source that is written to over HTTP.
+
+    Raises:
+        SettingsError: A secret cannot be read, or others could write without one.
+    """
     login = read_login(source)
     if not login.is_needed and settings.server.host not in _LOOPBACK:
         raise SettingsError(
             f"sources.{source.name}: everybody who can reach {settings.server.host} could write; "
             "set token_file, or username and password_file"
         )
-    return LineDesk(writes, login)
+    return login
 
 
 def read_login(source: SourceSettings) -> Login:

@@ -17,7 +17,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -48,6 +48,8 @@ from wattscope.assembly.meter_fleet import (
 )
 from wattscope.assembly.outputs import build_shared_output, describe_pass_on
 from wattscope.assembly.poll_share import SharedFleet
+from wattscope.assembly.remote_desk import build_remote_desk
+from wattscope.assembly.scrape_share import SharedPages
 from wattscope.assembly.storage import WayIn, now_us
 from wattscope.assembly.watch_roles import WatchRole
 from wattscope.compute.telegrams.forms import TELEGRAM_FORMS
@@ -249,7 +251,8 @@ class RoleProcess:
     async def _build_sources(self, cluster: Cluster, stack: AsyncExitStack) -> Work:
         is_polling = self.role == "poll"
         # A line is heard by one process, as a gateway is polled by one.
-        kinds = {"modbus", *TELEGRAM_FORMS} if is_polling else {"mqtt", "influx"}
+        polled = {"modbus", "scrape", *TELEGRAM_FORMS}
+        kinds = polled if is_polling else {"mqtt", "influx", "remote_write"}
         wanted = [one for one in self._settings.sources if one.type in kinds]
         lookup = SeriesLookup(cluster.registry)
         options = build_kafka_options(self._settings, f"wattscope-{self.role}-{self.name}")
@@ -274,26 +277,42 @@ class RoleProcess:
             stack.push_async_callback(shared.close)
             stages.append(("gateways", shared.run))
         read_fleet = None if shared is None else shared.read
-        feeds = [
-            build_feed(self._settings, self._share(one), way, self._library, meters, read_fleet)
-            for one in wanted
-        ]
+        pages = self._share_pages(cluster, wanted)
+        if pages is not None:
+            stack.push_async_callback(pages.close)
+            stages.append(("exporters", pages.run))
+        holds = (lambda _: True) if pages is None else pages.holds
+        build = partial(build_feed, library=self._library, read_fleet=read_fleet, holds=holds)
+        feeds = [build(self._settings, self._share(one), way, meters=meters) for one in wanted]
         for feed in feeds:
             stack.push_async_callback(feed.source.close)
             if feed.close is not None:
                 stack.push_async_callback(feed.close)
         stages += [(one.source.name, one.run) for one in feeds]
-        desk = build_line_desk(self._settings, feeds)
-        pages = None if desk is None else create_write_app(desk, self._allowed_hosts)
-        return Work(stages, feeds, pages=pages)
+        lines = build_line_desk(self._settings, feeds)
+        remote = build_remote_desk(self._settings, feeds)
+        is_written = lines is not None or remote is not None
+        app = create_write_app(lines, remote, self._allowed_hosts) if is_written else None
+        return Work(stages, feeds, pages=app)
 
     def _share_gateways(self, cluster: Cluster, reader: FleetReader) -> SharedFleet:
         """The gateways that are this process's own, of all that processes of its role poll."""
         options = LeaseOptions()
+        return SharedFleet(reader.read, self._lease(cluster, options), options.round_s)
+
+    def _share_pages(
+        self, cluster: Cluster, wanted: Sequence[SourceSettings]
+    ) -> SharedPages | None:
+        """Likewise the pages of exporters; None where there are none."""
+        urls = {url for one in wanted if one.type == "scrape" for url in one.urls}
+        if not urls:
+            return None
+        options = LeaseOptions("scrape")
+        return SharedPages(urls, self._lease(cluster, options), options.round_s)
+
+    def _lease(self, cluster: Cluster, options: LeaseOptions) -> PollLeases:
         # A process that comes back is another one to those that still wait for the old to end.
-        holder = f"{self.name}-{secrets.token_hex(8)}"
-        leases = PollLeases(cluster.database, holder, options)
-        return SharedFleet(reader.read, leases, options.round_s)
+        return PollLeases(cluster.database, f"{self.name}-{secrets.token_hex(8)}", options)
 
     def _share(self, source: SourceSettings) -> SourceSettings:
         """A source whose messages several processes share: each is a client of its own name."""

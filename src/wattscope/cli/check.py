@@ -12,13 +12,16 @@ from urllib.parse import urlsplit
 import typer
 
 from wattscope.assembly.feeds import (
+    SAMPLE_TYPES,
     build_line_router,
     build_mqtt_options,
     build_router,
+    build_sample_router,
     load_profiles,
 )
 from wattscope.assembly.line_desk import read_login
 from wattscope.assembly.meter_fleet import FleetReader, build_fleet_source
+from wattscope.assembly.scrape_options import build_getter_options
 from wattscope.assembly.storage import now_us, open_storage
 from wattscope.assembly.virtual_meter import HOST as VIRTUAL_HOST
 from wattscope.broker import find_broker_program, is_port_taken
@@ -65,6 +68,13 @@ def check(
         if source.type == "influx":
             build_line_router(source, library)
             read_login(source)
+            continue
+        if source.type in SAMPLE_TYPES:
+            build_sample_router(source, library)
+            if source.type == "scrape":
+                build_getter_options(source)
+            else:
+                read_login(source)
             continue
         filters = _read_filters(settings, source.profiles, library)
         build_mqtt_options(settings, source, filters)
@@ -114,6 +124,9 @@ def _examine_sources(
         if source.type == "influx":
             yield _examine_writes(source, library)
             continue
+        if source.type in SAMPLE_TYPES:
+            yield from _examine_samples(source, library)
+            continue
         try:
             filters = _read_filters(settings, source.profiles, library)
             options = build_mqtt_options(settings, source, filters)
@@ -136,11 +149,33 @@ def _examine_writes(source: SourceSettings, library: ProfileLibrary) -> Diagnosi
     """Whether points that are written can be read, and who may write them."""
     try:
         build_line_router(source, library)
-        login = read_login(source)
+        return _word_login(source, "points", "/write")
     except SettingsError as fault:
         return Diagnosis(False, str(fault))
-    who = "with a login" if login.is_needed else "without a login, from this machine"
-    return Diagnosis(True, f"source {source.name}: points may be written to /write {who}")
+
+
+def _examine_samples(source: SourceSettings, library: ProfileLibrary) -> Iterator[Diagnosis]:
+    """Whether samples can be read, who may write them, and which exporters answer."""
+    try:
+        build_sample_router(source, library)
+        if source.type == "scrape":
+            build_getter_options(source)
+        else:
+            yield _word_login(source, "samples", "/api/v1/write")
+    except SettingsError as fault:
+        yield Diagnosis(False, str(fault))
+        return
+    for url in source.urls:
+        address = urlsplit(url)
+        port = address.port or (443 if address.scheme == "https" else 80)
+        is_there = is_port_taken(address.hostname or "", port)
+        words = "is listened at" if is_there else "does not answer; is the exporter running?"
+        yield Diagnosis(is_there, f"source {source.name}: {address.hostname}:{port} {words}")
+
+
+def _word_login(source: SourceSettings, what: str, path: str) -> Diagnosis:
+    who = "with a login" if read_login(source).is_needed else "without a login, from this machine"
+    return Diagnosis(True, f"source {source.name}: {what} may be written to {path} {who}")
 
 
 def _examine_meters(settings: Settings, library: ProfileLibrary, data: Path) -> Iterator[Diagnosis]:

@@ -25,6 +25,7 @@ from wattscope.settings.cluster_faults import find_cluster_faults, has_cluster_s
 from wattscope.settings.keeping import CHUNK_INTERVALS, RetentionSettings, StorageSettings
 from wattscope.settings.notify_faults import find_notify_faults, holds_secret
 from wattscope.settings.output_faults import find_output_faults
+from wattscope.settings.scrape_faults import find_scrape_faults
 from wattscope.settings.tables import (
     MAX_BODY_MB,
     MAX_DAYS,
@@ -38,6 +39,8 @@ from wattscope.settings.tables import (
     list_renames,
 )
 
+WRITTEN_TYPES = ("influx", "remote_write")
+"""Types of sources that are written to over HTTP."""
 _SAMPLE_PASSWORDS = {"admin", "adminpassword", "password", "changeme", "secret", "public"} | {
     "my-super-secret-auth-token",
     "emonpimqtt2016",
@@ -97,8 +100,11 @@ def _find_source_faults(settings: Settings) -> list[str]:
         for source in settings.sources
         if source.type == "mqtt"
     ]
-    if [source.type for source in settings.sources].count("influx") > 1:
-        faults.append("sources: only one can be of type influx; name all its profiles in one")
+    faults += [
+        f"sources: only one can be of type {kind}; name all its profiles in one"
+        for kind in WRITTEN_TYPES
+        if [source.type for source in settings.sources].count(kind) > 1
+    ]
     if len(set(names)) < len(names):
         faults.append("sources: two with one client_id at one broker would throw each other out")
     lines = [source.url for source in settings.sources if source.type in TELEGRAM_FORMS]
@@ -114,8 +120,10 @@ def _find_faults_of(source: SourceSettings) -> list[str]:
         return _find_poll_faults(f"{at}.poll", source.poll)
     if source.type in TELEGRAM_FORMS:
         return _find_line_faults(f"{at}.url", source)
-    if source.type == "influx":
+    if source.type in WRITTEN_TYPES:
         return _find_write_faults(at, source)
+    if source.type == "scrape":
+        return find_scrape_faults(at, source) + _find_poll_faults(f"{at}.poll", source.poll)
     faults = []
     if source.type not in SOURCE_TYPES:
         valid = " or ".join(SOURCE_TYPES)

@@ -13,9 +13,11 @@ from wattscope.settings.outputs import OutputSettings
 MAX_INTERVAL_S = 366 * 24 * 3600
 MAX_DAYS = 36_525
 """A hundred years [d]."""
+MAX_TIMEOUT_S = 300.0
+"""Longest that one page of an exporter may take [s]."""
 MAX_BODY_MB = 50
 """Largest body that may be set [MB]."""
-SOURCE_TYPES = ("mqtt", "modbus", "influx", "p1", "sml")
+SOURCE_TYPES = ("mqtt", "modbus", "influx", "p1", "sml", "remote_write", "scrape")
 NOTIFY_TYPES = ("webhook", "email", "mqtt", "apprise")
 PHASE_COLOURS = ("seed", "iec", "grey")
 
@@ -65,7 +67,7 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = "mqtt"
     """Name on the health page and in quarantine."""
     type: str = "mqtt"
-    """Kind of source: mqtt, modbus, influx, p1 or sml."""
+    """Kind of source: mqtt, modbus, influx, p1, sml, remote_write or scrape."""
     url: str | None = None
     """mqtt://host:1883 or mqtts://host:8883; left out, the broker of [broker]. p1 and sml:
     tcp://host:port, or serial:///dev/ttyUSB0?baud=115200."""
@@ -76,7 +78,7 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     share: str | None = None
     """Name under which several clients share the messages (a shared subscription of the broker)."""
     username: str | None = None
-    """User at the broker; influx: who may write."""
+    """User at the broker or exporter; influx and remote_write: who may write."""
     password: str | None = None
     """Password at the broker; the settings file must be readable by its owner only."""
     password_file: str | None = None
@@ -86,11 +88,20 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     qos: int = 1
     """Quality of service of the subscriptions: 0 or 1."""
     poll: str = "10s"
-    """modbus: when meters that say nothing else are read: 10s, 1m, or a cron expression."""
+    """modbus and scrape: when meters that say nothing else, and exporters, are read: 10s, 1m, or a
+    cron expression."""
     token_file: str | None = None
-    """influx: file whose lines are tokens that may write."""
+    """influx and remote_write: file whose lines are tokens that may write; scrape: file whose first
+    line is the bearer token that is shown to the exporters."""
     max_body_mb: float = 5.0
-    """influx: largest body of one request [MB]; unpacked it may have ten times as much."""
+    """influx and remote_write: largest body of one request [MB]; unpacked it may have ten times as
+    much. scrape: largest page, unpacked."""
+    urls: tuple[str, ...] = ()
+    """scrape: pages to read, such as http://host:9100/metrics."""
+    timeout_s: float = 5.0
+    """scrape: how long one page may take [s]."""
+    honor_timestamps: bool = True
+    """scrape: whether times on a page count; else all its values are of one moment."""
 
 
 class RegistrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -39,6 +39,8 @@ from wattscope.web.phases import build_phase_routes
 from wattscope.web.plant import build_plant_routes
 from wattscope.web.problems import install_problem_handlers, problem
 from wattscope.web.prometheus_api import FORM_PATHS, build_prometheus_routes
+from wattscope.web.remote_desk import RemoteDesk
+from wattscope.web.remote_writes import REMOTE_PATHS, build_remote_routes
 from wattscope.web.reports import build_report_routes
 from wattscope.web.running import build_running_routes
 from wattscope.web.screen import build_screen_routes
@@ -100,6 +102,7 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(build(services))
     static = Path(str(files("wattscope").joinpath("web", "static")))
     app.include_router(build_line_routes(services.lines, partial(_show_page, static)))
+    app.include_router(build_remote_routes(services.remote))
     _install_pages(app, static)
     return app
 
@@ -113,20 +116,23 @@ def create_metrics_app(services: Services) -> FastAPI:
     return app
 
 
-def create_write_app(desk: LineDesk, allowed_hosts: tuple[str, ...]) -> FastAPI:
-    """The application of a process that takes points in, and shows nothing."""
+def create_write_app(
+    lines: LineDesk | None, remote: RemoteDesk | None, allowed_hosts: tuple[str, ...]
+) -> FastAPI:
+    """The application of a process that takes points or samples in, and shows nothing."""
     app = FastAPI(title="Wattscope", openapi_url=None, docs_url=None, redoc_url=None)
     install_problem_handlers(app)
     _install_guards(app, allowed_hosts)
-    app.include_router(build_line_routes(desk))
+    app.include_router(build_line_routes(lines))
+    app.include_router(build_remote_routes(remote))
     return app
 
 
 def _install_guards(app: FastAPI, allowed_hosts: tuple[str, ...]) -> None:
     """Refuse foreign host names (DNS rebinding) and pages, add security headers, compress."""
-    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, own_limit=LINE_PATHS)
+    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, own_limit=LINE_PATHS | REMOTE_PATHS)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
-    app.add_middleware(CrossSiteGuard, any_body=LINE_PATHS | FORM_PATHS)
+    app.add_middleware(CrossSiteGuard, any_body=LINE_PATHS | REMOTE_PATHS | FORM_PATHS)
     allowed = set(allowed_hosts)
 
     @app.middleware("http")

@@ -19,6 +19,7 @@ from wattscope.core.window import Window
 from wattscope.ports import LiveView, Quarantined, Store
 from wattscope.web.line_desk import LineDesk
 from wattscope.web.prometheus_options import PrometheusOptions
+from wattscope.web.remote_desk import RemoteDesk
 from wattscope.web.screen_options import ScreenOptions
 
 
@@ -230,6 +231,8 @@ class Services:
     """None where nothing looks for faults."""
     lines: LineDesk | None = None
     """Where points are written; None where no source takes any."""
+    remote: RemoteDesk | None = None
+    """Where a Prometheus writes; likewise."""
     energy_price: float | None = None
     """Worth of one kWh produced, in the site's currency."""
     prometheus: PrometheusOptions = field(default_factory=PrometheusOptions)
