@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-import pyarrow as pa
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+import pyarrow as pa  # type: ignore[import-untyped]  # it has no types
+from google.protobuf import (  # type: ignore[import-untyped]  # likewise
+    descriptor_pb2,
+    descriptor_pool,
+    message_factory,
+)
 
 STALE: Final = 0x7FF0000000000002
 """Bits of the value that says that a series has ended."""

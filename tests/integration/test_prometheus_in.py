@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,16 @@ def ask_samples(program: Program, quantity: str) -> dict[int, float]:
     return {int(at): float(value) for at, value in rows}
 
 
+def has_after(program: Program, at: int) -> bool:
+    """Whether we have a sample that is newer."""
+    return max(ask_samples(program, "energy_total_wh"), default=0) > at
+
+
+def has_more(server: Prometheus, count: int) -> bool:
+    """Whether Prometheus has more samples than that."""
+    return len(read_samples(server, ENERGY)) > count
+
+
 @pytest.mark.parametrize("n_kills", [1, pytest.param(8, marks=pytest.mark.long)])
 def test_what_prometheus_writes_arrives_whole_though_we_are_killed(
     exporter: Exporter, tmp_path: Path, n_kills: int
@@ -96,16 +107,11 @@ def test_what_prometheus_writes_arrives_whole_though_we_are_killed(
             program.start()
             wait_until(program.is_ready, "it answers")
             seen = max(read_samples(server, ENERGY), default=0)
-            wait_until(
-                lambda seen=seen: max(ask_samples(program, "energy_total_wh"), default=0) > seen,
-                "samples arrive",
-            )
+            wait_until(partial(has_after, program, seen), "samples arrive")
             program.kill()
             n_before = len(read_samples(server, ENERGY))
             # It goes on scraping, and tries in vain to send.
-            wait_until(
-                lambda n=n_before: len(read_samples(server, ENERGY)) > n + 2, "it scrapes on"
-            )
+            wait_until(partial(has_more, server, n_before + 2), "it scrapes on")
         program.start()
         wait_until(program.is_ready, "it answers")
         theirs = read_samples(server, ENERGY)

@@ -92,7 +92,7 @@ async def test_samples_of_a_page_bear_one_instant_or_their_own() -> None:
         ),
     ]
     assert rig.left_out == [1]
-    assert rig.source.state is LinkState.STOPPED
+    assert rig.source.state.value == "stopped"
 
 
 async def test_times_of_a_page_count_only_where_they_shall() -> None:

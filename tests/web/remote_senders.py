@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx2
@@ -30,10 +30,15 @@ POWER = "wattscope_active_power_watts"
 
 
 def send(
-    application: Application, many: Sequence[Series], edition: int = 1, **headers: str
+    application: Application,
+    many: Sequence[Series],
+    edition: int = 1,
+    headers: Mapping[str, str] | None = None,
 ) -> httpx2.Response:
     body, usual = (encode_v1(many), V1_HEADERS) if edition == 1 else (encode_v2(many), V2_HEADERS)
-    response: Any = application.client.post(PATH, content=pack(body), headers=usual | headers)
+    response: Any = application.client.post(
+        PATH, content=pack(body), headers={**usual, **(headers or {})}
+    )
     assert "Traceback" not in response.text
     return response  # type: ignore[no-any-return]  # of a library without types
 

@@ -81,7 +81,7 @@ def test_time_is_that_of_the_sample(application: Application) -> None:
 def test_unknown_message_or_encoding_is_unsupported(
     application: Application, headers: dict[str, str]
 ) -> None:
-    response = send(application, [power("a", (T, 1.0))], **headers)
+    response = send(application, [power("a", (T, 1.0))], headers=headers)
     assert response.status_code == 415
     assert stored(application) == []
 
@@ -94,7 +94,7 @@ def test_unknown_message_or_encoding_is_unsupported(
     ],
 )
 def test_first_message_may_be_named(application: Application, content_type: str) -> None:
-    response = send(application, [power("a", (T, 1.0))], **{"Content-Type": content_type})
+    response = send(application, [power("a", (T, 1.0))], headers={"Content-Type": content_type})
     assert response.status_code == 204
 
 
@@ -259,10 +259,10 @@ def test_who_may_write_bears_a_token_or_a_password(tmp_path: Path) -> None:
     with open_application(tmp_path / "data", settings=settings) as found:
         for words in ("", "Bearer wrong", basic("prom:wrong"), basic("other:correct horse")):
             headers = {"Authorization": words} if words else {}
-            assert send(found, many, **headers).status_code == 401
+            assert send(found, many, headers=headers).status_code == 401
         assert stored(found) == []
         for words in ("Bearer a-token-of-sixteen-letters", basic("prom:correct horse")):
-            assert send(found, many, Authorization=words).status_code == 204
+            assert send(found, many, headers={"Authorization": words}).status_code == 204
 
 
 def test_open_address_needs_a_login(tmp_path: Path) -> None:
@@ -283,5 +283,7 @@ def test_without_a_source_it_says_what_is_to_be_set(tmp_path: Path) -> None:
 
 
 def test_page_of_another_address_may_not_write(application: Application) -> None:
-    response = send(application, [power("a", (T, 1.0))], Origin="http://elsewhere.example")
+    response = send(
+        application, [power("a", (T, 1.0))], headers={"Origin": "http://elsewhere.example"}
+    )
     assert response.status_code == 403

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tracemalloc
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]  # it has no types
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
