@@ -115,5 +115,10 @@ async def test_nobody_there_is_an_error_of_the_system() -> None:
         await getter().get(f"http://{LOOPBACK}:{find_free_port()}/metrics")
 
 
+async def test_name_that_cannot_be_one_is_an_error_of_the_system() -> None:
+    with pytest.raises(OSError, match="no name of a host"):
+        await getter().get(f"http://{'a' * 70}.example/metrics")
+
+
 def test_secret_is_not_shown() -> None:
     assert "secret" not in repr(GetterOptions(authorization="Bearer secret"))

@@ -131,12 +131,15 @@ class PageGetter:
 async def _connect(
     address: SplitResult, tls: ssl.SSLContext
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    reader, writer = await asyncio.open_connection(
-        address.hostname,
-        address.port or _PORTS[address.scheme],
-        ssl=tls if address.scheme == "https" else None,
-        limit=_CHUNK,
-    )
+    try:
+        reader, writer = await asyncio.open_connection(
+            address.hostname,
+            address.port or _PORTS[address.scheme],
+            ssl=tls if address.scheme == "https" else None,
+            limit=_CHUNK,
+        )
+    except UnicodeError as fault:
+        raise OSError(f"{address.hostname!r} is no name of a host") from fault
     try:
         yield reader, writer
     finally:
