@@ -126,7 +126,7 @@ def _judge_old(batch: Batch, is_fresh: npt.NDArray[np.bool_], look_up: LookUp) -
 def _compare(
     batch: Batch, is_fresh: npt.NDArray[np.bool_], look_up: LookUp
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
-    """For each row whether its key is known, stored or earlier in the batch, and the first value."""
+    """For each row whether its key is stored or earlier in the batch, and the first value of it."""
     order = np.lexsort((np.arange(len(batch)), batch.measured_at_us, batch.series_id))
     series, t = batch.series_id[order], batch.measured_at_us[order]
     is_leader = np.r_[True, (series[1:] != series[:-1]) | (t[1:] != t[:-1])]
