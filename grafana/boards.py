@@ -15,6 +15,8 @@ from grafana.questions import Source
 
 COLUMNS: Final = 24
 ALL: Final = "$__all"
+_OF_INTERVALS: Final[dict[str, None]] = {"auto": None, "auto_min": None, "auto_count": None}
+"""The SDK writes them for variables of every type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ def _build_variable(variable: Variable, source: Source) -> model.VariableModel:
             query=variable.question,
             current=option,
             options=[option],
+            **_OF_INTERVALS,
         )
     is_many = not variable.is_one
     return model.VariableModel(
@@ -102,6 +105,7 @@ def _build_variable(variable: Variable, source: Source) -> model.VariableModel:
         include_all=is_many,
         all_value=variable.all_value or None,
         current=model.VariableOption(text="All", value=ALL) if is_many else None,
+        **_OF_INTERVALS,
     )
 
 

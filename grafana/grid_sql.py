@@ -11,17 +11,13 @@ from typing import Final
 from grafana.boards import Board
 from grafana.panels import Look, Panel
 from grafana.questions import Source
-from grafana.sql import FRESH, choose, curve, rows
+from grafana.sql import FRESH, TODAY, ZONE, choose, curve, rows
 
 _READ: Final = "wattscope.energy_readings"
 _METER: Final = "meter_id IN ($device)"
 _SERIES: Final = "site IN ($site) AND device IN ($device)"
 _POWER: Final = f"quantity = 'active_power_w' AND {_SERIES}"
 _ENERGY: Final = f"quantity IN ('energy_import_wh', 'energy_import_delta_wh') AND {_SERIES}"
-_ZONE: Final = "JOIN wattscope.series_names n USING (site, device, quantity)"
-_TODAY: Final = (
-    "bucket_start >= date_trunc('day', now() AT TIME ZONE time_zone) AT TIME ZONE time_zone"
-)
 
 _NOW: Final = (
     Panel(
@@ -45,8 +41,8 @@ SELECT sum(power) AS load FROM (
         "kwatth",
         (
             rows(f"""\
-SELECT sum(energy_wh) / 1000 AS energy FROM wattscope.rollup_15m {_ZONE}
-WHERE {_ENERGY} AND {_TODAY}"""),  # noqa: S608  # our own words
+SELECT sum(energy_wh) / 1000 AS energy FROM wattscope.rollup_15m {ZONE}
+WHERE {_ENERGY} AND {TODAY}"""),  # noqa: S608  # our own words
         ),
         Look.TILE,
         8,
@@ -90,7 +86,7 @@ FROM {_READ} WHERE $__timeFilter("timestamp") AND {_METER} GROUP BY 1 ORDER BY 1
             rows(f"""\
 SELECT to_char(date_trunc('hour', bucket_start AT TIME ZONE time_zone), 'HH24:MI') AS hour,
   sum(sum) / nullif(sum(count), 0) AS "Mean"
-FROM wattscope.rollup_15m {_ZONE} WHERE {_POWER} AND {_TODAY} GROUP BY 1 ORDER BY 1"""),  # noqa: S608  # our own words
+FROM wattscope.rollup_15m {ZONE} WHERE {_POWER} AND {TODAY} GROUP BY 1 ORDER BY 1"""),  # noqa: S608  # our own words
         ),
         Look.BARS,
     ),
@@ -117,7 +113,7 @@ GROUP BY 1 ORDER BY 2 DESC NULLS LAST LIMIT 10"""),  # noqa: S608  # our own wor
             rows(f"""\
 SELECT to_char(bucket_start AT TIME ZONE time_zone, 'YYYY-MM-DD') AS day,
   sum(energy_wh) / 1000 AS "Energy"
-FROM wattscope.rollup_1d {_ZONE} WHERE {_ENERGY} AND $__timeFilter(bucket_start)
+FROM wattscope.rollup_1d {ZONE} WHERE {_ENERGY} AND $__timeFilter(bucket_start)
 GROUP BY 1 ORDER BY 1"""),  # noqa: S608  # our own words
         ),
         Look.BARS,
@@ -134,7 +130,7 @@ _METERS: Final = (
             rows(f"""\
 SELECT to_char(bucket_start AT TIME ZONE time_zone, 'YYYY-MM') AS month, device,
   sum(energy_wh) / 1000 AS energy
-FROM wattscope.rollup_1d {_ZONE} WHERE {_ENERGY} AND $__timeFilter(bucket_start)
+FROM wattscope.rollup_1d {ZONE} WHERE {_ENERGY} AND $__timeFilter(bucket_start)
 GROUP BY 1, 2 ORDER BY 1 DESC, 3 DESC"""),  # noqa: S608  # our own words
         ),
         Look.TABLE,
@@ -149,7 +145,7 @@ GROUP BY 1, 2 ORDER BY 1 DESC, 3 DESC"""),  # noqa: S608  # our own words
         (
             rows(f"""\
 SELECT left(device, 1) AS region, sum(energy_wh) / 1000 AS "Energy"
-FROM wattscope.rollup_15m {_ZONE} WHERE {_ENERGY} AND {_TODAY} GROUP BY 1 ORDER BY 1"""),  # noqa: S608  # our own words
+FROM wattscope.rollup_15m {ZONE} WHERE {_ENERGY} AND {TODAY} GROUP BY 1 ORDER BY 1"""),  # noqa: S608  # our own words
         ),
         Look.BARS,
         decimals=0,

@@ -7,12 +7,11 @@ from typing import Final
 from grafana.boards import Board, Variable
 from grafana.panels import Look, Panel
 from grafana.questions import Source
-from grafana.sql import FRESH, choose, curve, rows
+from grafana.sql import FRESH, TODAY, ZONE, choose, curve, rows
 
 _PANEL: Final = "panel_id IN ($device)"
 _READ: Final = "wattscope.sensor_readings"
 _PRODUCED: Final = "quantity = 'production_power_w' AND site IN ($site) AND device IN ($device)"
-_ZONE: Final = "JOIN wattscope.series_names n USING (site, device, quantity)"
 
 
 def _over_time(column: str, name: str) -> str:
@@ -46,9 +45,8 @@ SELECT sum(power_output_watts) AS power FROM (
         "kwatth",
         (
             rows(f"""\
-SELECT sum(energy_wh) / 1000 AS energy FROM wattscope.rollup_15m {_ZONE}
-WHERE {_PRODUCED}
-  AND bucket_start >= date_trunc('day', now() AT TIME ZONE time_zone) AT TIME ZONE time_zone"""),  # noqa: S608  # our own words
+SELECT sum(energy_wh) / 1000 AS energy FROM wattscope.rollup_15m {ZONE}
+WHERE {_PRODUCED} AND {TODAY}"""),  # noqa: S608  # our own words
         ),
         Look.TILE,
         8,
@@ -115,7 +113,7 @@ FROM {_READ} WHERE $__timeFilter("timestamp") AND {_PANEL} GROUP BY 1 ORDER BY 1
             rows(f"""\
 SELECT to_char(bucket_start AT TIME ZONE time_zone, 'YYYY-MM-DD') AS day,
   avg(mean) / $rating AS "Efficiency"
-FROM wattscope.rollup_1d {_ZONE}
+FROM wattscope.rollup_1d {ZONE}
 WHERE {_PRODUCED} AND $__timeFilter(bucket_start) GROUP BY 1 ORDER BY 1"""),  # noqa: S608  # our own words
         ),
         Look.BARS,
@@ -152,7 +150,7 @@ GROUP BY 1 ORDER BY 2 LIMIT 10"""),  # noqa: S608  # our own words
             rows(f"""\
 SELECT to_char(bucket_start AT TIME ZONE time_zone, 'YYYY-MM-DD') AS day,
   sum(energy_wh) / 1000 AS "Energy"
-FROM wattscope.rollup_1d {_ZONE}
+FROM wattscope.rollup_1d {ZONE}
 WHERE {_PRODUCED} AND $__timeFilter(bucket_start) GROUP BY 1 ORDER BY 1"""),  # noqa: S608  # our own words
         ),
         Look.BARS,

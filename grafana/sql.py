@@ -15,6 +15,12 @@ SCHEMA: Final = "wattscope"
 FRESH: Final = "interval '5 minutes'"
 """A device that is silent for longer has no power now."""
 
+TODAY: Final = """\
+bucket_start < $__timeTo() AND bucket_start >= date_trunc(
+    'day', $__timeTo()::timestamptz AT TIME ZONE time_zone) AT TIME ZONE time_zone"""
+"""Of rows joined with ``ZONE``: the day at the site, up to the end of the period."""
+ZONE: Final = f"JOIN {SCHEMA}.series_names n USING (site, device, quantity)"
+
 
 def rows(text: str) -> Question:
     """A table."""
