@@ -45,6 +45,8 @@ class LedgerProxy:
         self.is_swallowing = False
         """Whether acknowledgements are kept from the broker."""
         self.n_acks = 0
+        self.n_swallowed = 0
+        """Acknowledgements that were kept from the broker."""
         self.n_redelivered = 0
         """Messages that the broker sent with the flag DUP."""
         self.acked: set[int] = set()
@@ -132,6 +134,7 @@ class _Link:
                     self._proxy.note([self._numbers[mid] for mid in mids])
                 dropped = _PUBACK if self._proxy.is_swallowing else None
                 kept = [one for one in packets if one[0] & 0xF0 != dropped]
+                self._proxy.n_swallowed += len(packets) - len(kept)
                 self._broker.sendall(b"".join(map(_frame, kept)))
 
     def _note_message(self, first: int, body: bytes) -> None:

@@ -23,6 +23,8 @@ from tests.servers import MosquittoServer
 
 RATE_PER_S = 2000
 SEED = 20_261_120
+N_LOST_ACKS = 40
+"""How many acknowledgements at least are lost with a kill; each tenth message is a bare number."""
 # A small tail and short spans: chunk files, merges and rollups are written all the time, so that
 # kills meet them too. The memory is for the comparison in the end, which counts distinct keys.
 SETTINGS = """\
@@ -78,13 +80,15 @@ def torment(stage: Stage, n_kills: int, seed: int) -> Verdict:
     for number in range(n_kills):
         if number:
             stage.program.start()
-        if number % 5 != 4:
-            # Every fifth may hit the start, while the log is read again.
+        # Every fifth may hit the start, while the log is read again.
+        may_hit_start = number % 5 == 4
+        if not may_hit_start:
             wait_for_acks(stage)
         time.sleep(draw.uniform(0.1, 1.5))
         # The last acknowledgements before a kill are lost on their way, as they well may be.
         stage.proxy.is_swallowing = True
-        time.sleep(0.02)
+        if not may_hit_start:
+            wait_for_lost_acks(stage)
         stage.program.kill()
         stage.proxy.is_swallowing = False
     stage.pourer.stop()
@@ -108,6 +112,12 @@ def wait_for_acks(stage: Stage) -> None:
         return stage.proxy.n_acks > n_before
 
     wait_until(has_more, "a message is acknowledged")
+
+
+def wait_for_lost_acks(stage: Stage) -> None:
+    """Return when some acknowledgements were lost since the last kill."""
+    enough = stage.proxy.n_swallowed + N_LOST_ACKS
+    wait_until(lambda: stage.proxy.n_swallowed >= enough, "acknowledgements are lost")
 
 
 def drain(stage: Stage) -> None:

@@ -82,13 +82,18 @@ class Watermarks:
         t: npt.NDArray[np.int64],
         is_first: npt.NDArray[np.bool_],
     ) -> npt.NDArray[np.int64]:
-        """For each row the highest instant of its series before it, in the batch or stored."""
-        highest = np.empty_like(t)
-        starts = np.flatnonzero(is_first)
-        for start, end in zip(starts, np.r_[starts[1:], len(t)], strict=True):
-            seen = np.r_[self._newest[series[start]], t[start : end - 1]]
-            highest[start:end] = np.maximum.accumulate(seen)
-        return highest
+        """For each row the highest instant of its series before it, in the batch or stored.
+
+        All series at once: the place of an instant among those of the batch, plus as much for each
+        series as there are places, rises with the instants of a series and from one to the next.
+        """
+        before = np.empty_like(t)
+        before[1:] = t[:-1]
+        before[is_first] = self._newest[series[is_first]]
+        instants, place = np.unique(before, return_inverse=True)
+        step = (np.cumsum(is_first) - 1) * len(instants)
+        highest = np.maximum.accumulate(place + step) - step
+        return instants[highest]
 
     def _grow(self, highest_id: int) -> None:
         if highest_id >= len(self._newest):
@@ -99,6 +104,29 @@ class Watermarks:
 
 def _judge_old(batch: Batch, is_fresh: npt.NDArray[np.bool_], look_up: LookUp) -> Judgement:
     """Look the rows up that are not fresh; among equal keys of the batch the first one counts."""
+    is_known = np.zeros(len(batch), np.bool_)
+    kept = batch.value.copy()
+    # Only a row of the same series can repeat another: the others of the batch stay out of it.
+    concerned = np.flatnonzero(np.isin(batch.series_id, batch.series_id[~is_fresh]))
+    known, stored = _compare(batch.take(concerned), is_fresh[concerned], look_up)
+    is_known[concerned], kept[concerned] = known, stored
+    is_equal = (kept == batch.value) | (np.isnan(kept) & np.isnan(batch.value))
+    is_conflict = is_known & ~is_equal
+    is_new = ~is_known
+    late = np.where(is_new & ~is_fresh, int(Quality.LATE), 0).astype(np.uint8)
+    marked = Batch(batch.series_id, batch.measured_at_us, batch.value, batch.quality | late)
+    return Judgement(
+        new=marked.take(is_new),
+        n_duplicates=int((is_known & is_equal).sum()),
+        conflicting=batch.take(is_conflict),
+        kept_values=kept[is_conflict],
+    )
+
+
+def _compare(
+    batch: Batch, is_fresh: npt.NDArray[np.bool_], look_up: LookUp
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    """For each row whether its key is known, stored or earlier in the batch, and its first value."""
     order = np.lexsort((np.arange(len(batch)), batch.measured_at_us, batch.series_id))
     series, t = batch.series_id[order], batch.measured_at_us[order]
     is_leader = np.r_[True, (series[1:] != series[:-1]) | (t[1:] != t[:-1])]
@@ -115,16 +143,4 @@ def _judge_old(batch: Batch, is_fresh: npt.NDArray[np.bool_], look_up: LookUp) -
         is_stored[asked] = found
         kept[asked] = np.where(found, stored_value, kept[asked])
     # A repeat of a stored row is compared with the stored value, not with its own leader.
-    kept = np.where(is_repeat, kept[leader_of], kept)
-    is_known = is_stored | is_repeat
-    is_equal = (kept == batch.value) | (np.isnan(kept) & np.isnan(batch.value))
-    is_conflict = is_known & ~is_equal
-    is_new = ~is_known
-    late = np.where(is_new & ~is_fresh, int(Quality.LATE), 0).astype(np.uint8)
-    marked = Batch(batch.series_id, batch.measured_at_us, batch.value, batch.quality | late)
-    return Judgement(
-        new=marked.take(is_new),
-        n_duplicates=int((is_known & is_equal).sum()),
-        conflicting=batch.take(is_conflict),
-        kept_values=kept[is_conflict],
-    )
+    return is_stored | is_repeat, np.where(is_repeat, kept[leader_of], kept)
