@@ -18,18 +18,23 @@ MANY_POINTS: Final = 10_000
 
 
 class Look(Enum):
-    """How a panel shows its numbers; the value is Grafana's name of the kind."""
+    """How a panel shows its numbers: Grafana's name of its kind, and what we do with it."""
 
-    CURVES = "timeseries"
-    COLUMNS = "timeseries "
+    CURVES = ("timeseries", "lines")
+    COLUMNS = ("timeseries", "bars")
     """Curves, drawn as bars."""
-    DAYS = "barchart"
+    DAYS = ("barchart", "folded")
     """Points of a curve added up by local day; questions need fixed names."""
-    BARS = "barchart "
+    BARS = ("barchart", "rows")
     """A bar for each row of a table, named by its first column of text."""
-    TILE = "stat"
-    RANKING = "bargauge"
-    TABLE = "table"
+    TILE = ("stat", "newest")
+    RANKING = ("bargauge", "newest")
+    TABLE = ("table", "rows")
+
+    @property
+    def kind(self) -> str:
+        """Grafana's name of the kind of panel."""
+        return self.value[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ def build_panel(panel: Panel, source: Source, number: int, place: model.GridPos)
     """
     has_own_step = any(one.step for one in panel.questions)
     return model.Panel(
-        type_val=panel.look.value.strip(),
+        type_val=panel.look.kind,
         id_val=number,
         title=panel.title,
         description=panel.description,

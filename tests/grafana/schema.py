@@ -30,7 +30,7 @@ PLUGIN_QUERIES: Mapping[str, Mapping[str, Any]] = {
     },
 }
 """Queries that the SDK has no type for; what the plugins save, as their documentation shows it."""
-_SCALARS = {str: str, bool: bool, int: int, float: (int, float)}
+_SCALARS: Mapping[Any, Any] = {str: str, bool: bool, int: int, float: (int, float)}
 
 
 def find_faults(board: Mapping[str, Any]) -> list[str]:

@@ -321,6 +321,8 @@ def test_every_panel_over_influxdb_has_rows(tmp_path: Path) -> None:
             values = [row[1] for one in series for row in one["values"] if row[1] is not None]
             assert values, f"{asked.name}\n{text}"
             answers[asked.panel["title"], asked.target["refId"]] = values
+            # A tag that nobody writes would be noticed.
+            assert influx.ask(text.replace('"device" =~', '"sensor_type" =~')) == []
         expected = read_energy_wh(application, "energy_import_wh", NOW_S - 8 * 3600) / 1000
         whole = read_energy_wh(application, "energy_import_wh", 0) / 1000
     [today] = answers["Bought today", "A"]
