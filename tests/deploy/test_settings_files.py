@@ -211,6 +211,7 @@ def test_grafana_has_a_source_for_each_server_that_answers_it() -> None:
         "prometheus": "prometheus",
         "timescaledb": "grafana-postgresql-datasource",
         "influxdb": "influxdb",
+        "influxql": "influxdb",
     }
     assert [one["uid"] for one in sources if one.get("isDefault")] == ["wattscope"]
     for one in sources:
@@ -218,4 +219,4 @@ def test_grafana_has_a_source_for_each_server_that_answers_it() -> None:
         opened = SERVICES["wattscope-home" if host == "wattscope" else host]["ports"]
         assert f"127.0.0.1:{port}:{port}" in opened, one["uid"]
         for secret in one.get("secureJsonData", {}).values():
-            assert re.fullmatch(r"\$__file{/run/secrets/\w+}", secret)
+            assert re.fullmatch(r"(Token )?\$__file{/run/secrets/\w+}", secret)

@@ -92,8 +92,8 @@ class Watermarks:
         before[is_first] = self._newest[series[is_first]]
         instants, place = np.unique(before, return_inverse=True)
         step = (np.cumsum(is_first) - 1) * len(instants)
-        highest = np.maximum.accumulate(place + step) - step
-        return instants[highest]
+        highest: npt.NDArray[np.int64] = instants[np.maximum.accumulate(place + step) - step]
+        return highest
 
     def _grow(self, highest_id: int) -> None:
         if highest_id >= len(self._newest):
@@ -126,7 +126,7 @@ def _judge_old(batch: Batch, is_fresh: npt.NDArray[np.bool_], look_up: LookUp) -
 def _compare(
     batch: Batch, is_fresh: npt.NDArray[np.bool_], look_up: LookUp
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
-    """For each row whether its key is known, stored or earlier in the batch, and its first value."""
+    """For each row whether its key is stored or earlier in the batch, and the first value of it."""
     order = np.lexsort((np.arange(len(batch)), batch.measured_at_us, batch.series_id))
     series, t = batch.series_id[order], batch.measured_at_us[order]
     is_leader = np.r_[True, (series[1:] != series[:-1]) | (t[1:] != t[:-1])]
