@@ -47,7 +47,7 @@ def test_both_kinds_can_be_told() -> None:
         ('bucket = "a"\nusername = "b"\npassword_file = "c"', ".username: a bucket has none"),
         ('database = "a"\nusername = "b"', "username and password_file belong together"),
         ('database = "a"\nurl = "influx:8086"', ".url: must begin with http://"),
-        ('database = "a"\nurl = "http://a:b"', ".url: is no address"),
+        ('database = "a"\nurl = "http://a:b"', ".url: must begin with http:// and name a host"),
         ('database = "a"\nurl = "http://a/?x=1"', ".url: must begin with http://"),
         ('database = "a"\nurl = "http://me:hush@a"', ".url: name the user in username"),
         (

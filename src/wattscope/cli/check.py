@@ -34,6 +34,7 @@ from wattscope.cli.options import (
 )
 from wattscope.compute.modbus.meter_rows import BookRows
 from wattscope.core.errors import SettingsError, WattscopeError
+from wattscope.core.server_address import find_port
 from wattscope.core.time_grid import US_PER_S
 from wattscope.registry.profile_library import ProfileLibrary
 from wattscope.settings import Settings, SourceSettings, load_settings
@@ -167,7 +168,7 @@ def _examine_samples(source: SourceSettings, library: ProfileLibrary) -> Iterato
         return
     for url in source.urls:
         address = urlsplit(url)
-        port = address.port or (443 if address.scheme == "https" else 80)
+        port = find_port(address)
         is_there = is_port_taken(address.hostname or "", port)
         words = "is listened at" if is_there else "does not answer; is the exporter running?"
         yield Diagnosis(is_there, f"source {source.name}: {address.hostname}:{port} {words}")

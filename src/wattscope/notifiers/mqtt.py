@@ -10,17 +10,17 @@ import contextlib
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
 from mqttium import MQTTError
 from mqttium.api import AsyncClient, PublishMessage
 
 from wattscope.core.alerting import Notice
 from wattscope.core.errors import SettingsError, TransientError
+from wattscope.core.server_address import BROKER, find_port, split_address
 from wattscope.notifiers.words import encode_notice
 
 TOPIC = "wattscope/alerts"
-_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class MqttNotifier:
     async def send(self, notice: Notice) -> None:
         """Publish, and wait until the broker has it."""
         address, options = self._address, self._options
-        port = address.port or _PORTS[address.scheme]
+        port = find_port(address)
         user = options.username or (address.username and unquote(address.username))
         password = options.password or (address.password and unquote(address.password))
         client = AsyncClient(username=user or None, password=password or None)
@@ -84,11 +84,7 @@ def _read_address(url: str) -> SplitResult:
     Raises:
         SettingsError: It is none; the message does not repeat it.
     """
-    try:
-        address = urlsplit(url)
-        is_whole = address.scheme in _PORTS and bool(address.hostname) and address.port != 0
-    except ValueError:
-        is_whole = False
-    if not is_whole:
+    address = split_address(url, BROKER)
+    if address is None:
         raise SettingsError(["url is no MQTT address; write mqtt://host:1883 or mqtts://host"])
     return address

@@ -13,10 +13,11 @@ import http.client
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 from wattscope.core.alerting import Notice
 from wattscope.core.errors import NoticeRefusedError, SettingsError, TransientError
+from wattscope.core.server_address import split_web_address
 from wattscope.notifiers.words import encode_notice
 
 _LATER = {408, 425, 429}
@@ -117,13 +118,7 @@ def _read_address(url: str) -> SplitResult:
     Raises:
         SettingsError: It is none; the message does not repeat it.
     """
-    hint = "write https://host/path"
-    try:
-        address = urlsplit(url)
-        is_whole = address.scheme in {"http", "https"} and bool(address.hostname)
-        is_whole = is_whole and (address.port is None or address.port > 0)
-    except ValueError:
-        is_whole = False
-    if not is_whole or not url.isascii() or any(one.isspace() for one in url):
-        raise SettingsError([f"url is no web address; {hint}"])
+    address = split_web_address(url)
+    if address is None:
+        raise SettingsError(["url is no web address; write https://host/path"])
     return address

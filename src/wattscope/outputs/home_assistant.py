@@ -21,7 +21,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import structlog
 from mqttium import MQTTError
@@ -29,10 +28,10 @@ from mqttium.api import AsyncClient, PublishMessage
 
 from wattscope.compute.encode.home_assistant import OFFLINE, ONLINE, Places
 from wattscope.core.errors import SettingsError
+from wattscope.core.server_address import BROKER, find_port, split_address
 from wattscope.outputs.device_news import DeviceNews, ToldDevice
 
 _log = structlog.get_logger()
-_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 FIRST_RETRY_S: Final = 1.0
 LONGEST_RETRY_S: Final = 60.0
 BIRTH_JITTER_S: Final = 5.0
@@ -217,12 +216,8 @@ def _read_address(options: HomeAssistantOptions) -> tuple[str, int, ssl.SSLConte
     Raises:
         SettingsError: The address is none, or the certificate authority cannot be read.
     """
-    try:
-        address = urlsplit(options.url)
-        is_whole = address.scheme in _PORTS and bool(address.hostname) and address.port != 0
-    except ValueError:
-        is_whole = False
-    if not is_whole:
+    address = split_address(options.url, BROKER)
+    if address is None:
         raise SettingsError(["url is no MQTT address; write mqtt://host:1883 or mqtts://host"])
     tls = None
     if address.scheme == "mqtts":
@@ -230,4 +225,4 @@ def _read_address(options: HomeAssistantOptions) -> tuple[str, int, ssl.SSLConte
             tls = ssl.create_default_context(cafile=options.ca_file)
         except OSError as fault:
             raise SettingsError([f"ca_file {options.ca_file}: {fault}"]) from fault
-    return str(address.hostname), address.port or _PORTS[address.scheme], tls
+    return str(address.hostname), find_port(address), tls

@@ -16,12 +16,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 from wattscope.core.errors import SettingsError
+from wattscope.core.server_address import find_port, split_web_address
 
 _MAX_ANSWER_BYTES: Final = 65_536
-_PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class HttpPoster:
 
     @property
     def _port(self) -> int:
-        return self._address.port or _PORTS[self._address.scheme]
+        return find_port(self._address)
 
 
 def _read_address(url: str) -> SplitResult:
@@ -140,11 +140,7 @@ def _read_address(url: str) -> SplitResult:
     Raises:
         SettingsError: It is none; the message does not repeat it.
     """
-    try:
-        address = urlsplit(url)
-        is_whole = address.scheme in _PORTS and bool(address.hostname) and address.port != 0
-    except ValueError:
-        is_whole = False
-    if not is_whole or not url.isascii() or any(one.isspace() for one in url):
+    address = split_web_address(url)
+    if address is None:
         raise SettingsError(["url is no web address; write http://host:8086"])
     return address._replace(path=address.path.rstrip("/"))

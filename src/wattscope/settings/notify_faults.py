@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from wattscope.core.server_address import BROKER, split_address
 from wattscope.core.topology import is_safe_name
 from wattscope.settings.tables import NOTIFY_TYPES, NotifySettings
 
 _SCHEMES = {
     "webhook": ("https", "http"),
     "email": ("smtp", "smtps"),
-    "mqtt": ("mqtt", "mqtts"),
+    "mqtt": BROKER,
 }
 _MAX_NAME = 64
 
@@ -55,13 +56,9 @@ def _find_url_faults(at: str, one: NotifySettings) -> list[str]:
     schemes = _SCHEMES.get(one.type)
     if schemes is None or one.url is None:
         return []
-    try:
-        address = urlsplit(one.url)
-        is_good = address.scheme in schemes and bool(address.hostname) and address.port != 0
-    except ValueError:
-        is_good = False
     # The URL itself may hold a secret: it is not repeated.
-    return [] if is_good else [f"{at}.url: must begin with {schemes[0]}:// and name a host"]
+    words = f"{at}.url: must begin with {schemes[0]}:// and name a host"
+    return [words] if split_address(one.url, schemes) is None else []
 
 
 def _find_mail_faults(at: str, one: NotifySettings) -> list[str]:

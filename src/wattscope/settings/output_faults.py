@@ -5,17 +5,17 @@ from __future__ import annotations
 import difflib
 import math
 from fnmatch import fnmatchcase
-from urllib.parse import urlsplit
 
 from wattscope.compute.encode.line_points import Layout
 from wattscope.core.quantities import QUANTITIES, find_quantity
+from wattscope.core.server_address import BROKER, WEB, split_address
 from wattscope.core.topology import is_safe_name
 from wattscope.settings.outputs import OUTPUT_TYPES, OutputSettings
 
 _LAYOUTS = tuple(one.value for one in Layout)
 _ADDRESSES = {
-    "influx": (("http", "https"), "http://host:8086"),
-    "home_assistant": (("mqtt", "mqtts"), "mqtt://host:1883"),
+    "influx": (WEB, "http://host:8086"),
+    "home_assistant": (BROKER, "mqtt://host:1883"),
 }
 """Schemes of addresses by type, and one to learn from."""
 _MAX_NAME = 64
@@ -52,14 +52,9 @@ def _find_url_faults(at: str, one: OutputSettings) -> list[str]:
         # The program's own broker needs none.
         return [] if one.type == "home_assistant" else [f"{at}.url: write http://host:8086"]
     schemes, example = _ADDRESSES[one.type]
-    try:
-        address = urlsplit(one.url)
-        is_good = address.scheme in schemes and bool(address.hostname)
-        is_good = is_good and address.port != 0 and not address.query
-    except ValueError:
-        return [f"{at}.url: is no address; write {example}"]
+    address = split_address(one.url, schemes)
     # The URL itself may hold a secret: it is not repeated.
-    if not is_good:
+    if address is None or address.query:
         return [f"{at}.url: must begin with {schemes[0]}:// and name a host, as {example}"]
     if address.username is not None or address.password is not None:
         return [f"{at}.url: name the user in username, and its password in password_file"]

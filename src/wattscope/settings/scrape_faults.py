@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
+from wattscope.core.server_address import split_web_address
 from wattscope.settings.tables import MAX_BODY_MB, MAX_TIMEOUT_S, SourceSettings
 
 
@@ -33,13 +32,8 @@ def find_scrape_faults(at: str, source: SourceSettings) -> list[str]:
 
 def _judge_url(url: str) -> str:
     """What is wrong with an address; empty when nothing is."""
-    try:
-        address = urlsplit(url)
-        is_good = address.scheme in {"http", "https"} and bool(address.hostname)
-        is_good = is_good and address.port != 0
-    except ValueError:
-        is_good = False
-    if not is_good or not url.isascii() or not url.isprintable() or " " in url:
+    address = split_web_address(url)
+    if address is None:
         return "is no web address; write http://host:9100/metrics"
     if address.username is not None or address.password is not None:
         return "holds a user; name it in username, and its password in password_file"

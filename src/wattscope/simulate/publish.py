@@ -13,18 +13,18 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
 from mqttium import MQTTError
 from mqttium.api import AsyncClient, PublishMessage, ReconnectPolicy
 
 from wattscope.core.errors import SettingsError, TransientError
+from wattscope.core.server_address import BROKER, find_port, split_address
 from wattscope.core.time_grid import US_PER_S
 
 MessagesAt = Callable[[int], Sequence[tuple[str, bytes]]]
 """The simulator: what is published at an instant [µs since 1970, UTC], as (topic, payload)."""
 
-_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _RECONNECT = ReconnectPolicy(initial_delay=0.5, max_delay=15.0)
 
 
@@ -141,7 +141,7 @@ async def _connect(address: SplitResult, broker: BrokerAccess) -> AsyncClient:
     tls = None
     if address.scheme == "mqtts":
         tls = ssl.create_default_context(cafile=broker.ca_file)
-    port = address.port or _PORTS[address.scheme]
+    port = find_port(address)
     try:
         async with asyncio.timeout(broker.connect_timeout_s):
             await client.connect(str(address.hostname), port, ssl=tls)
@@ -161,16 +161,12 @@ def _read_address(url: str) -> SplitResult:
         SettingsError: Not an MQTT URL with a host.
     """
     hint = "write mqtt://host:1883 or mqtts://user:password@host"
-    try:
-        address = urlsplit(url)
-        port = address.port
-    except ValueError as error:
-        raise SettingsError([f"broker address: {error}; {hint}"]) from error
-    if address.scheme not in _PORTS or not address.hostname or port == 0:
+    address = split_address(url, BROKER)
+    if address is None:
         raise SettingsError([f"broker address is not an MQTT URL; {hint}"])
     return address
 
 
 def _printable(address: SplitResult) -> str:
     """The address without user and password."""
-    return f"{address.hostname}:{address.port or _PORTS[address.scheme]}"
+    return f"{address.hostname}:{find_port(address)}"

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 import structlog
 
 from wattscope.core.errors import SettingsError
+from wattscope.core.server_address import BROKER, find_port, split_address
 from wattscope.ports import RawMessage
 from wattscope.sources.link_state import LinkState
 from wattscope.sources.mqtt_codec import Greeting, MalformedPacketError, MqttVersion, Receipt
@@ -24,7 +25,6 @@ from wattscope.sources.mqtt_link import LinkEnd, LinkError, LinkPlan, MqttLink, 
 from wattscope.sources.mqtt_reader import MAX_PACKET_BYTES
 
 _log = structlog.get_logger()
-_PORTS = {"mqtt": 1883, "mqtts": 8883}
 MAX_WAITING_BYTES = 16 * 1024 * 1024
 """Payload that waits in memory before the socket is no longer read; one message may exceed it."""
 SESSION_EXPIRY_S = 7 * 24 * 3600
@@ -66,12 +66,7 @@ class MqttOptions:
 
     def __post_init__(self) -> None:
         """Check the address."""
-        parts = urlsplit(self.url)
-        try:
-            is_usable = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # a port that is no number, or beyond 65,535
-            is_usable = False
-        if not is_usable:
+        if split_address(self.url, BROKER) is None:
             raise SettingsError(
                 [f"url {self.url!r} is no MQTT address; write mqtt://host:1883 or mqtts://host"]
             )
@@ -80,7 +75,7 @@ class MqttOptions:
     def address(self) -> tuple[str, int]:
         """Host and port."""
         parts = urlsplit(self.url)
-        return parts.hostname or "", parts.port or _PORTS[parts.scheme]
+        return parts.hostname or "", find_port(parts)
 
 
 class MqttSource:

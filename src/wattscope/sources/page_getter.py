@@ -21,8 +21,8 @@ import h11
 
 from wattscope import __version__
 from wattscope.core.errors import BadBodyError, NotTakenError, SettingsError, TooLargeError
+from wattscope.core.server_address import find_port
 
-_PORTS: Final = {"http": 80, "https": 443}
 _CHUNK: Final = 1 << 16
 _GZIP: Final = 16 + zlib.MAX_WBITS
 """Window of ``zlib`` for gzip's head and checksum (zlib manual, inflateInit2)."""
@@ -134,7 +134,7 @@ async def _connect(
     try:
         reader, writer = await asyncio.open_connection(
             address.hostname,
-            address.port or _PORTS[address.scheme],
+            find_port(address),
             ssl=tls if address.scheme == "https" else None,
             limit=_CHUNK,
         )

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 import structlog
 
 from wattscope.core.errors import BadBodyError, NotTakenError, TooLargeError
+from wattscope.core.server_address import find_port
 from wattscope.sources.page_getter import Page
 from wattscope.sources.scraped_page import ACCEPT, ACCEPT_TEXT, is_open_metrics
 
 _log = structlog.get_logger()
-_PORTS: Final = {"http": 80, "https": 443}
 
 GetPage = Callable[[str, str], Awaitable[Page]]
 """Given an address and the formats that are asked for; see ``PageGetter.get``."""
@@ -48,7 +48,7 @@ class ScrapeTarget:
         address = urlsplit(self.url)
         host = address.hostname or ""
         shown = f"[{host}]" if ":" in host else host
-        return f"{shown}:{address.port or _PORTS[address.scheme]}"
+        return f"{shown}:{find_port(address)}"
 
     def note_page(self, n_samples: int) -> None:
         """It was read."""

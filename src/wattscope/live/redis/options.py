@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from wattscope.core.errors import SettingsError
+from wattscope.core.server_address import split_address
 
 _SCHEMES = ("redis", "rediss")
 _PORT = 6379
@@ -93,12 +94,10 @@ class RedisViewOptions:
 
 
 def _is_address(url: str) -> bool:
-    try:
-        address = urlsplit(url)
-        has_place = bool(address.hostname) and address.port != 0
-    except ValueError:
+    address = split_address(url, _SCHEMES)
+    if address is None:
         return False
     database = address.path.strip("/")
     is_database = not database or (database.isascii() and database.isdigit())
     is_plain = not address.query and not address.fragment
-    return address.scheme in _SCHEMES and has_place and is_database and is_plain
+    return is_database and is_plain
