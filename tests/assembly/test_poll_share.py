@@ -135,9 +135,9 @@ async def test_registry_that_is_away_is_said_once_and_asked_again() -> None:
         work.is_away = True
         await shared.close()
     assert [one["event"] for one in logs] == [
-        "gateways cannot be shared out",
-        "gateways are shared out again",
-        "gateways are not given up",
+        "not shared out",
+        "shared out again",
+        "not given up",
     ]
 
 

@@ -14,8 +14,8 @@ from tests.web.applications import open_application
 from tests.web.line_senders import stored
 from tests.web.remote_senders import SETTINGS, SOURCE, T, power, send
 from wattscope.assembly.feeds import build_sample_router
+from wattscope.assembly.leases import Leases
 from wattscope.assembly.replay import ReplayOutcome, replay_quarantine
-from wattscope.assembly.scrape_share import SharedPages
 from wattscope.compute.sample_routing import make_page_topic, write_refused_page
 from wattscope.core.errors import TransientError
 from wattscope.core.findings import Rejection
@@ -70,7 +70,7 @@ class Work(SoleWorker):
 
 async def test_pages_are_kept_again_and_again_and_given_up_at_the_end() -> None:
     work = Work()
-    pages = SharedPages({"http://a/m"}, work, 0.01)
+    pages = Leases("exporters", lambda: {"http://a/m"}, work, 0.01)
     assert not pages.holds("http://a/m")
     with capture_logs() as logs:
         running = asyncio.create_task(pages.run())
@@ -86,8 +86,8 @@ async def test_pages_are_kept_again_and_again_and_given_up_at_the_end() -> None:
         await pages.close()
     assert not pages.holds("http://a/m")
     assert [one["event"] for one in logs] == [
-        "exporters cannot be shared out",
-        "exporters are shared out again",
+        "not shared out",
+        "shared out again",
     ]
 
 

@@ -11,15 +11,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-import structlog
-
-from wattscope.core.errors import TransientError
+from wattscope.assembly.leases import Leases
 from wattscope.core.fleet import Fleet
 from wattscope.ports import WorkShare
 
 LOOK_S: Final = 1.0
 """How often the whole fleet is looked at [s]."""
-_log = structlog.get_logger()
 
 
 class SharedFleet:
@@ -37,16 +34,16 @@ class SharedFleet:
             work: Which gateways are ours; asked in a thread.
             round_s: How often it is to be asked [s].
         """
-        self._read_fleet, self._work, self._round_s = read_fleet, work, round_s
+        self._read_fleet = read_fleet
+        self._leases = Leases("gateways", self._list_gateways, work, round_s)
         self._whole = Fleet()
         self._shown = Fleet()
         self._is_known = asyncio.Event()
-        self._is_away = False
 
     def read(self) -> Fleet:
         """The meters behind gateways that are ours now; the same object while nothing changed."""
         whole = self._whole
-        meters = tuple(one for one in whole.meters if self._work.holds(one.endpoint.address))
+        meters = tuple(one for one in whole.meters if self._leases.holds(one.endpoint.address))
         fleet = replace(whole, meters=meters)
         if fleet != self._shown:
             self._shown = fleet
@@ -60,10 +57,7 @@ class SharedFleet:
 
     async def close(self) -> None:
         """Give up all gateways, so that others have them at once; nothing is polled any more."""
-        try:
-            await asyncio.to_thread(self._work.close)
-        except TransientError as fault:
-            _log.warning("gateways are not given up", reason=str(fault))
+        await self._leases.close()
 
     async def _follow_tables(self) -> None:
         while True:
@@ -73,16 +67,7 @@ class SharedFleet:
 
     async def _keep_leases(self) -> None:
         await self._is_known.wait()
-        while True:
-            names = {one.endpoint.address for one in self._whole.meters}
-            try:
-                held = await asyncio.to_thread(self._work.share, names)
-            except TransientError as fault:
-                if not self._is_away:
-                    _log.warning("gateways cannot be shared out", reason=str(fault))
-                self._is_away = True
-            else:
-                if self._is_away:
-                    _log.info("gateways are shared out again", count=len(held))
-                self._is_away = False
-            await asyncio.sleep(self._round_s)
+        await self._leases.run()
+
+    def _list_gateways(self) -> set[str]:
+        return {one.endpoint.address for one in self._whole.meters}

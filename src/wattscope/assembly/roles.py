@@ -39,6 +39,7 @@ from wattscope.assembly.cluster import (
 )
 from wattscope.assembly.cluster_pages import build_cluster_services
 from wattscope.assembly.feeds import Feed, build_feed
+from wattscope.assembly.leases import Leases
 from wattscope.assembly.line_desk import build_line_desk
 from wattscope.assembly.meter_fleet import (
     FleetReader,
@@ -49,7 +50,6 @@ from wattscope.assembly.meter_fleet import (
 from wattscope.assembly.outputs import build_shared_output, describe_pass_on
 from wattscope.assembly.poll_share import SharedFleet
 from wattscope.assembly.remote_desk import build_remote_desk
-from wattscope.assembly.scrape_share import SharedPages
 from wattscope.assembly.storage import WayIn, now_us
 from wattscope.assembly.watch_roles import WatchRole
 from wattscope.compute.telegrams.forms import TELEGRAM_FORMS
@@ -300,15 +300,13 @@ class RoleProcess:
         options = LeaseOptions()
         return SharedFleet(reader.read, self._lease(cluster, options), options.round_s)
 
-    def _share_pages(
-        self, cluster: Cluster, wanted: Sequence[SourceSettings]
-    ) -> SharedPages | None:
+    def _share_pages(self, cluster: Cluster, wanted: Sequence[SourceSettings]) -> Leases | None:
         """Likewise the pages of exporters; None where there are none."""
         urls = {url for one in wanted if one.type == "scrape" for url in one.urls}
         if not urls:
             return None
         options = LeaseOptions("scrape")
-        return SharedPages(urls, self._lease(cluster, options), options.round_s)
+        return Leases("exporters", lambda: urls, self._lease(cluster, options), options.round_s)
 
     def _lease(self, cluster: Cluster, options: LeaseOptions) -> PollLeases:
         # A process that comes back is another one to those that still wait for the old to end.
