@@ -195,8 +195,14 @@ def test_other_reader_takes_over_from_a_killed_one_and_skips_nothing(
 def test_these_tests_notice_a_commit_that_comes_too_early(
     kafka: KafkaServer, tmp_path: Path
 ) -> None:
-    confirmed, noted = kill_reader(kafka, tmp_path, "early")
-    assert confirmed - noted
+    """Not each kill falls between the commit and the note."""
+    for attempt in range(6):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        confirmed, noted = kill_reader(kafka, folder, "early")
+        if confirmed - noted:
+            return
+    pytest.fail("a commit before the work was never noticed")
 
 
 # ── the broker ───────────────────────────────────────────────────────────────────────────────
