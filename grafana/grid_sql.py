@@ -11,7 +11,7 @@ from typing import Final
 from grafana.boards import Board
 from grafana.panels import Look, Panel
 from grafana.questions import Source
-from grafana.sql import FRESH, TODAY, ZONE, choose, curve, rows
+from grafana.sql import FRESH, TODAY, ZONE, choose, curve, energy_by_day, energy_today, rows
 
 _READ: Final = "wattscope.energy_readings"
 _METER: Final = "meter_id IN ($device)"
@@ -39,11 +39,7 @@ SELECT sum(power) AS load FROM (
         "Energy today",
         "Growth of all registers since midnight at the site, up to a quarter of an hour behind.",
         "kwatth",
-        (
-            rows(f"""\
-SELECT sum(energy_wh) / 1000 AS energy FROM wattscope.rollup_15m {ZONE}
-WHERE {_ENERGY} AND {TODAY}"""),  # noqa: S608  # our own words
-        ),
+        (energy_today(_ENERGY),),
         Look.TILE,
         8,
         6,
@@ -109,13 +105,7 @@ GROUP BY 1 ORDER BY 2 DESC NULLS LAST LIMIT 10"""),  # noqa: S608  # our own wor
         "Energy by day",
         "Growth of all registers in local days of the site.",
         "kwatth",
-        (
-            rows(f"""\
-SELECT to_char(bucket_start AT TIME ZONE time_zone, 'YYYY-MM-DD') AS day,
-  sum(energy_wh) / 1000 AS "Energy"
-FROM wattscope.rollup_1d {ZONE} WHERE {_ENERGY} AND $__timeFilter(bucket_start)
-GROUP BY 1 ORDER BY 1"""),  # noqa: S608  # our own words
-        ),
+        (energy_by_day(_ENERGY),),
         Look.BARS,
         period="31d",
         decimals=0,

@@ -7,7 +7,7 @@ from typing import Final
 from grafana.boards import Board, Variable
 from grafana.panels import Look, Panel
 from grafana.questions import Source
-from grafana.sql import FRESH, TODAY, ZONE, choose, curve, rows
+from grafana.sql import FRESH, ZONE, choose, curve, energy_by_day, energy_today, rows
 
 _PANEL: Final = "panel_id IN ($device)"
 _READ: Final = "wattscope.sensor_readings"
@@ -43,11 +43,7 @@ SELECT sum(power_output_watts) AS power FROM (
         "Since midnight at the site, integrated, never across a gap; up to a quarter of an hour "
         "behind.",
         "kwatth",
-        (
-            rows(f"""\
-SELECT sum(energy_wh) / 1000 AS energy FROM wattscope.rollup_15m {ZONE}
-WHERE {_PRODUCED} AND {TODAY}"""),  # noqa: S608  # our own words
-        ),
+        (energy_today(_PRODUCED),),
         Look.TILE,
         8,
         6,
@@ -146,13 +142,7 @@ GROUP BY 1 ORDER BY 2 LIMIT 10"""),  # noqa: S608  # our own words
         "Energy by day",
         "Local days of the site, integrated, never across a gap.",
         "kwatth",
-        (
-            rows(f"""\
-SELECT to_char(bucket_start AT TIME ZONE time_zone, 'YYYY-MM-DD') AS day,
-  sum(energy_wh) / 1000 AS "Energy"
-FROM wattscope.rollup_1d {ZONE}
-WHERE {_PRODUCED} AND $__timeFilter(bucket_start) GROUP BY 1 ORDER BY 1"""),  # noqa: S608  # our own words
-        ),
+        (energy_by_day(_PRODUCED),),
         Look.BARS,
         12,
         10,

@@ -32,6 +32,22 @@ def curve(text: str) -> Question:
     return Question(text, "", Shape.CURVE)
 
 
+def energy_today(chosen: str) -> Question:
+    """Energy of the day at the site [kWh], of the series that a condition chooses."""
+    return rows(f"""\
+SELECT sum(energy_wh) / 1000 AS energy FROM {SCHEMA}.rollup_15m {ZONE}
+WHERE {chosen} AND {TODAY}""")  # noqa: S608  # our own words
+
+
+def energy_by_day(chosen: str) -> Question:
+    """Likewise of each local day of the period, by date."""
+    return rows(f"""\
+SELECT to_char(bucket_start AT TIME ZONE time_zone, 'YYYY-MM-DD') AS day,
+  sum(energy_wh) / 1000 AS "Energy"
+FROM {SCHEMA}.rollup_1d {ZONE} WHERE {chosen} AND $__timeFilter(bucket_start)
+GROUP BY 1 ORDER BY 1""")  # noqa: S608  # our own words
+
+
 def choose(quantity: str, label: str) -> tuple[Variable, ...]:
     """Site and device, of those that have a quantity."""
     names = f"{SCHEMA}.series_names WHERE quantity = '{quantity}'"

@@ -7,23 +7,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from wattscope.web.write_desk import Login, OpenRequest
+from wattscope.web.write_desk import BadItem, Login, OpenRequest
 
 
-class BadPoint(Protocol):
-    """A point that was not taken."""
+class BadPoint(BadItem, Protocol):
+    """A point that was not taken, and where it stood."""
 
     @property
     def line_number(self) -> int: ...
-
-    @property
-    def line(self) -> bytes: ...
-
-    @property
-    def code(self) -> str: ...
-
-    @property
-    def detail(self) -> str: ...
 
 
 class WriteReceipt(Protocol):

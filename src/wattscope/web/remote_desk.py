@@ -8,20 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from wattscope.compute.remote_write.requests import Edition
-from wattscope.web.write_desk import Login, OpenRequest
-
-
-class BadSample(Protocol):
-    """A sample that was not taken."""
-
-    @property
-    def line(self) -> bytes: ...
-
-    @property
-    def code(self) -> str: ...
-
-    @property
-    def detail(self) -> str: ...
+from wattscope.web.write_desk import BadItem, Login, OpenRequest
 
 
 class SampleReceipt(Protocol):
@@ -33,7 +20,7 @@ class SampleReceipt(Protocol):
         ...
 
     @property
-    def bad(self) -> Sequence[BadSample]: ...
+    def bad(self) -> Sequence[BadItem]: ...
 
 
 class RemoteWrites(Protocol):

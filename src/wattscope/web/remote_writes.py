@@ -23,7 +23,8 @@ from wattscope.core.errors import (
 )
 from wattscope.web.line_body import read_body
 from wattscope.web.problems import RETRY_AFTER_S
-from wattscope.web.remote_desk import BadSample, RemoteDesk, SampleReceipt
+from wattscope.web.remote_desk import RemoteDesk, SampleReceipt
+from wattscope.web.write_desk import BadItem
 
 REMOTE_PATHS: Final = frozenset({"/api/v1/write"})
 """Paths whose bodies are no JSON and have a limit of their own."""
@@ -130,7 +131,7 @@ def _word_bad(receipt: SampleReceipt) -> str:
     return f"{head}{n_bad} set aside: {told}{more}"
 
 
-def _word_sample(bad: BadSample) -> str:
+def _word_sample(bad: BadItem) -> str:
     """A bad sample in one line of text that is safe to show."""
     text = bad.line[: 4 * _MAX_EXCERPT].decode("utf-8", "replace")[:_MAX_EXCERPT]
     shown = "".join(sign if sign.isprintable() else "·" for sign in text)

@@ -19,6 +19,19 @@ class OpenRequest(Protocol):
     def unpack(self, n_bytes: int) -> None: ...
 
 
+class BadItem(Protocol):
+    """A point or sample that was not taken."""
+
+    @property
+    def line(self) -> bytes: ...
+
+    @property
+    def code(self) -> str: ...
+
+    @property
+    def detail(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
     """Who may write; without a token or password everybody may.

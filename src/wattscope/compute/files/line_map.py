@@ -24,7 +24,6 @@ A profile is TOML::
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any
@@ -32,10 +31,9 @@ from typing import Any
 import msgspec
 
 from wattscope.compute.files.line_protocol import Precision
+from wattscope.compute.named_quantity import judge_quantity
 from wattscope.core.errors import SettingsError
-from wattscope.core.quantities import QUANTITIES, find_quantity
 from wattscope.core.topology import DeviceKind, is_safe_name
-from wattscope.core.units import find_conversion, list_units
 
 ANY = "*"
 PRECISIONS = {
@@ -148,11 +146,5 @@ def _list_measurement_faults(mapped: MappedMeasurement) -> Iterator[str]:
         yield f"{at}: a quantity has two fields"
     for entry in mapped.fields:
         where = f"{at}, field {entry.field}"
-        quantity = find_quantity(entry.quantity)
-        if quantity is None:
-            near = difflib.get_close_matches(entry.quantity, QUANTITIES, n=1)
-            hint = f"; is it {near[0]}?" if near else ""
-            yield f"{where}: no such quantity {entry.quantity!r}{hint}"
-        elif entry.unit and find_conversion(entry.unit, quantity.unit) is None:
-            units = ", ".join(list_units(quantity.unit)) or quantity.unit or "none"
-            yield f"{where}: {entry.unit!r} is no unit of {quantity.name}; use {units}"
+        if fault := judge_quantity(entry.quantity, entry.unit):
+            yield f"{where}: {fault}"

@@ -21,7 +21,6 @@ entry names is left out.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from enum import Enum
@@ -30,12 +29,12 @@ from typing import Any, Final
 
 import msgspec
 
+from wattscope.compute.named_quantity import judge_quantity
 from wattscope.compute.samples.own_names import is_own_name
 from wattscope.compute.samples.sample_line import NAME_LABEL, Labels
 from wattscope.core.errors import SettingsError
-from wattscope.core.quantities import QUANTITIES, find_quantity, own_quantity
+from wattscope.core.quantities import own_quantity
 from wattscope.core.topology import DeviceKind
-from wattscope.core.units import find_conversion, list_units
 
 DECODER: Final = "prometheus"
 _ALL: Final = "*"
@@ -167,11 +166,5 @@ def _list_entry_faults(one: MappedMetric) -> Iterator[str]:
         if one.quantity or one.unit:
             yield f"{at}: leave quantity and unit out, meaning {one.meaning.value!r} tells them"
         return
-    quantity = find_quantity(one.quantity)
-    if quantity is None:
-        near = difflib.get_close_matches(one.quantity, QUANTITIES, n=1)
-        hint = f"; is it {near[0]}?" if near else ""
-        yield f"{at}: no such quantity {one.quantity!r}{hint}"
-    elif one.unit and find_conversion(one.unit, quantity.unit) is None:
-        units = ", ".join(list_units(quantity.unit)) or quantity.unit or "none"
-        yield f"{at}: {one.unit!r} is no unit of {quantity.name}; use {units}"
+    if fault := judge_quantity(one.quantity, one.unit):
+        yield f"{at}: {fault}"
