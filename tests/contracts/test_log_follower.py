@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -175,6 +177,21 @@ def test_lag_is_what_is_behind_the_newest_commit(log: KafkaLog, follower: KafkaF
     wait_until(lambda: sum(follower.lag().values()) == 30, lambda: follower.poll(0.1))
     follower.commit()
     assert sum(follower.lag().values()) == 0
+
+
+def test_lag_does_not_wait_for_a_poll_under_way(log: KafkaLog, follower: KafkaFollower) -> None:
+    """The library lets one thread at a time ask a consumer; pages must not wait for messages."""
+    append_farm(log, 30)
+    follow_until(follower, lambda found: len(seen_in(found)) >= 30, commits=False)
+    wait_until(lambda: sum(follower.lag().values()) == 30, lambda: follower.poll(0.1))
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(follower.poll, 10.0)
+        for _ in range(20):
+            time.sleep(0.05)
+            assert sum(follower.lag().values()) == 30
+        assert not waiting.done()
+        append_farm(log, 1, t=1)
+        assert waiting.result() is not None
 
 
 def test_two_members_share_the_work_and_one_that_leaves_is_followed_by_the_other(

@@ -13,6 +13,7 @@ two commits is given again, here or to another member. What messages mean is its
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
@@ -46,6 +47,9 @@ _TAKEN_AWAY = frozenset(
 _LOOK_S = 2.0
 """How long a cluster that complained may take to say that it is there [s]."""
 
+_MEASURE_EVERY_S = 0.5
+"""Between two looks at how far the partitions reach, while polls follow each other [s]."""
+
 _Place = tuple[str, int]
 """Topic and partition."""
 RecordT = TypeVar("RecordT")
@@ -65,7 +69,11 @@ class RecordReader(Protocol[RecordT_co]):
 
 
 class GroupMember(Generic[RecordT]):
-    """Follows some topics as one member of a group; for one thread but ``lag``."""
+    """Follows some topics as one member of a group; for one thread but ``lag`` and ``close``.
+
+    A consumer answers one thread at a time, and whoever polls without a pause keeps all others
+    waiting: so nothing but a poll, a commit and the end of it ever waits for it here.
+    """
 
     def __init__(  # noqa: PLR0913  # how it behaves is keyword-only
         self,
@@ -100,6 +108,8 @@ class GroupMember(Generic[RecordT]):
         self._session_timeout_s = session_timeout_s
         self._longest_work_s = longest_work_s
         self._heard = LastFault()
+        self._in_use = threading.RLock()
+        """Held while the consumer is asked for anything."""
         self._consumer: Consumer | None = None
         self._fetched: list[Message] = []
         """Read, and not given yet: what the reader needs was away."""
@@ -107,6 +117,9 @@ class GroupMember(Generic[RecordT]):
         """Where to go on once what was given is durable with the caller."""
         self._reached: dict[_Place, int | None] = {}
         """The partitions that are ours, and up to where the group is through; None: nowhere yet."""
+        self._ends: dict[_Place, tuple[int, int]] = {}
+        """The first offset of a partition and the one behind its last, when it was last seen."""
+        self._measured_s = -_MEASURE_EVERY_S
         self._next: dict[_Place, int] = {}
         """The offset that the next message of a partition should have."""
         self._remade = RemadeTopics(options, self._topics)
@@ -126,17 +139,21 @@ class GroupMember(Generic[RecordT]):
         Raises:
             TransientError: The cluster, or what its reader needs, is away; call again later.
         """
-        try:
-            self._look_for_remade()
-            consumer = self._open()
+        with self._in_use:
+            try:
+                self._look_for_remade()
+                consumer = self._open()
+                if not self._fetched:
+                    self._fetched = self._fetch(consumer, timeout_s)
+            except KafkaException as fault:
+                self._look_at(fault.args[0])
+                chosen = self._heard.choose(fault.args[0])
+                raise explain(chosen, self._doing, self.options) from fault
+            if time.monotonic() - self._measured_s >= _MEASURE_EVERY_S:
+                self._measure()
             if not self._fetched:
-                self._fetched = self._fetch(consumer, timeout_s)
-        except KafkaException as fault:
-            self._look_at(fault.args[0])
-            raise explain(self._heard.choose(fault.args[0]), self._doing, self.options) from fault
-        if not self._fetched:
-            self._raise_heard()
-            return None
+                self._raise_heard()
+                return None
         record = self._reader.read(self._fetched)
         for message in self._fetched:
             self._given[_place_of(message)] = (message.offset() or 0) + 1
@@ -151,45 +168,63 @@ class GroupMember(Generic[RecordT]):
         Raises:
             TransientError: The cluster did not take it; call again, or go on and commit later.
         """
-        if not self._given or self._consumer is None:
-            return
-        given = dict(self._given)
-        try:
-            _commit(self._consumer, given)
-        except KafkaException as fault:
-            if fault.args[0].code() not in _TAKEN_AWAY:
-                self._look_at(fault.args[0])
-                doing = f"committing what group {self.group} has done"
-                chosen = self._heard.choose(fault.args[0])
-                raise explain(chosen, doing, self.options) from fault
-            _log.info("commit came too late, the group went on", group=self.group)
-        else:
-            self._reached |= {place: at for place, at in given.items() if place in self._reached}
-        self._given = {}
+        with self._in_use:
+            if not self._given or self._consumer is None:
+                return
+            given = dict(self._given)
+            try:
+                _commit(self._consumer, given)
+            except KafkaException as fault:
+                if fault.args[0].code() not in _TAKEN_AWAY:
+                    self._look_at(fault.args[0])
+                    doing = f"committing what group {self.group} has done"
+                    chosen = self._heard.choose(fault.args[0])
+                    raise explain(chosen, doing, self.options) from fault
+                _log.info("commit came too late, the group went on", group=self.group)
+            else:
+                reached = self._reached
+                self._reached |= {place: at for place, at in given.items() if place in reached}
+            self._given = {}
 
     def lag(self) -> dict[str, int]:
         """Messages behind the newest commit, by partition that this member follows.
 
-        A partition of which nothing is known yet is left out. From any thread.
+        A partition of which nothing is known yet is left out. From any thread, and never waits:
+        while a poll is under way, it goes by what the last one saw.
         """
+        if self._in_use.acquire(blocking=False):
+            try:
+                self._measure()
+            finally:
+                self._in_use.release()
         behind: dict[str, int] = {}
-        consumer = self._consumer
-        for (topic, partition), reached in list(self._reached.items()):
-            if consumer is None:
-                break
-            with contextlib.suppress(KafkaException, RuntimeError):
-                ends = consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
-                if ends is not None and ends[1] >= 0:
-                    start = max(0, ends[0]) if reached is None else reached
-                    behind[f"{topic}/{partition}"] = max(0, ends[1] - start)
+        ends = dict(self._ends)
+        for place, reached in list(self._reached.items()):
+            if place in ends:
+                first, end = ends[place]
+                start = first if reached is None else reached
+                behind[f"{place[0]}/{place[1]}"] = max(0, end - start)
         return behind
+
+    def _measure(self) -> None:
+        """See how far our partitions reach by what came with the messages; asks nobody."""
+        consumer, ends = self._consumer, {}
+        if consumer is None:
+            return
+        for topic, partition in list(self._reached):
+            with contextlib.suppress(KafkaException, RuntimeError):
+                seen = consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
+                if seen is not None and seen[1] >= 0:
+                    ends[topic, partition] = max(0, seen[0]), seen[1]
+        self._ends, self._measured_s = ends, time.monotonic()
 
     def close(self) -> None:
         """Leave the group, so that others go on at once; what was not committed is theirs."""
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            consumer.close()
-        self._forget(list(self._reached))
+        with self._in_use:
+            consumer, self._consumer = self._consumer, None
+            if consumer is not None:
+                consumer.close()
+            self._forget(list(self._reached))
 
     @property
     def _doing(self) -> str:
