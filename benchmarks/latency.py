@@ -58,9 +58,17 @@ class _Answer:
 
 
 def measure_latency(
-    program: Program, broker: MosquittoServer, numbers: range, rate: int
+    program: Program, broker: MosquittoServer, numbers: range, rate: int, lead_s: int = 0
 ) -> Latency:
-    """Publish at a steady rate and watch the counter."""
+    """Publish at a steady rate and watch the counter.
+
+    Args:
+        program: Running.
+        broker: Where it listens.
+        numbers: The readings to publish.
+        rate: Readings a second.
+        lead_s: How long they flow before it is measured [s].
+    """
     publishing = start_publisher(broker.port, numbers.start, len(numbers), rate)
     try:
         watch = CpuWatch({"all": [program.pid, broker.pid, publishing.pid]})
@@ -74,7 +82,7 @@ def measure_latency(
     steps = [b.arrived_s - a.arrived_s for a, b in itertools.pairwise(answers)]
     due = [outcome["started_s"] + place / rate for place in range(len(numbers))]
     return Latency(
-        sorted_ms=tuple(sorted(_find_latencies(answers, due))),
+        sorted_ms=tuple(sorted(_find_latencies(answers, due)[lead_s * rate :])),
         resolution_ms=statistics.median(steps) * 1e3,
         worst_late_ms=outcome["worst_s"] * 1e3,
         foreign_share=foreign_share,

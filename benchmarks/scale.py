@@ -52,12 +52,14 @@ class Size:
     n_backlog: int
     """Of a run from Kafka on."""
     latency_s: int
+    lead_s: int
+    """The load of the latencies flows so long before they are measured [s]."""
     n_meters: int
     """Of the set that is loaded."""
 
 
-FULL = Size(n_runs=3, n_readings=200_000, n_backlog=400_000, latency_s=60, n_meters=500)
-QUICK = Size(n_runs=1, n_readings=20_000, n_backlog=40_000, latency_s=10, n_meters=50)
+FULL = Size(n_runs=3, n_readings=200_000, n_backlog=400_000, latency_s=60, lead_s=60, n_meters=500)
+QUICK = Size(n_runs=1, n_readings=20_000, n_backlog=40_000, latency_s=10, lead_s=2, n_meters=50)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +111,8 @@ def _measure_embedded(folder: Path, size: Size, say: Say) -> Chain:
         rates = run_at.measure(
             size.n_readings, lambda numbers, n_before: measure(subject, broker, numbers, n_before)
         )
-        numbers = run_at.take(size.latency_s * _RATE_PER_S)
-        latency = measure_latency(program, broker, numbers, _RATE_PER_S)
+        numbers = run_at.take((size.lead_s + size.latency_s) * _RATE_PER_S)
+        latency = measure_latency(program, broker, numbers, _RATE_PER_S, size.lead_s)
         _say_latency(say, EMBEDDED, latency)
         program.stop()
     return Chain(EMBEDDED, rates, latency)
@@ -143,8 +145,8 @@ def _measure_cluster(
         )
         latency = None
         if n_stores == 1:
-            numbers = backlog.take(N_PANELS + size.latency_s * _RATE_PER_S)
-            latency = measure_row_latency(cluster, broker, numbers, _RATE_PER_S)
+            numbers = backlog.take(N_PANELS + (size.lead_s + size.latency_s) * _RATE_PER_S)
+            latency = measure_row_latency(cluster, broker, numbers, _RATE_PER_S, size.lead_s)
             _say_latency(say, DISTRIBUTED, latency)
     return [Chain(runs.name, rates, latency), Chain(backlog.name, from_kafka, None)]
 
@@ -272,7 +274,10 @@ def _describe(size: Size, database: str) -> list[str]:
             f"{EMBEDDED}: one process, durability full; {DISTRIBUTED}: one process that takes in, "
             f"Kafka with one broker (acks=all), {database} (fsync and synchronous_commit on), Redis"
         ),
-        f"latencies: all readings of {size.latency_s} s, upper bounds, see docs/benchmarks.md",
+        (
+            f"latencies: all readings of {size.latency_s} s, after {size.lead_s} s of the same; "
+            "upper bounds, see docs/benchmarks.md"
+        ),
         f"COPY: {size.n_meters} meters, 14 days, 5 values each 5 minutes, in order of time",
     ]
 

@@ -56,15 +56,17 @@ class Due:
 
 
 def measure_row_latency(
-    cluster: Cluster, broker: MosquittoServer, numbers: range, rate: int
+    cluster: Cluster, broker: MosquittoServer, numbers: range, rate: int, lead_s: int
 ) -> Latency:
     """Publish at a steady rate and ask for the rows.
 
     Args:
         cluster: Running, with all panels registered.
         broker: Where it listens.
-        numbers: The readings to publish; those of the first second are not measured.
+        numbers: The readings to publish; those that begin the day and those of the lead are not
+            measured.
         rate: Readings a second.
+        lead_s: How long they flow before it is measured [s].
 
     Raises:
         WrongAnswerError: They do not come, or are not what was published.
@@ -83,7 +85,7 @@ def measure_row_latency(
                 Due(series[number % N_PANELS], started_s + place / rate)
                 for place, number in enumerate(numbers)
             ]
-            latencies_s, answers_s = watch(database, due)
+            latencies_s, answers_s = watch(database, due[lead_s * rate :])
             foreign_share = cpu.read_foreign_share()
             outcome = publishing.finish()
         finally:
@@ -114,7 +116,7 @@ def _begin_today(database: Connection, broker: MosquittoServer, numbers: range, 
     def is_rolled_up() -> bool:
         return database.execute(_WAITING).fetchone() == (0,)
 
-    wait_until(is_rolled_up, "all before today is rolled up", 300.0)
+    wait_until(is_rolled_up, "all before today is rolled up", 900.0)
 
 
 def _read_series(database: Connection) -> Mapping[int, int]:

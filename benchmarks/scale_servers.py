@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.machine import find_postmaster
-from tests.kafka_server import KafkaServer, run_kafka
+from tests.kafka_server import DEPLOYED_JAVA, KafkaServer, run_kafka
 from tests.redis_server import RedisServer, run_redis
 from tests.servers import run_postgres
 from tests.timescale_server import TIMESCALE_VARIABLE
@@ -58,7 +58,7 @@ def run_servers(folder: Path) -> Iterator[Servers]:
         places = [folder / name for name in ("kafka", "redis")]
         for place in places:
             place.mkdir()
-        kafka = stack.enter_context(run_kafka(places[0]))
+        kafka = stack.enter_context(run_kafka(places[0], java=DEPLOYED_JAVA))
         redis = stack.enter_context(run_redis(places[1]))
         yield Servers(kafka, redis, postgres)
 

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +26,10 @@ USER, PASSWORD = "wattscope", "made-up-for-tests"
 """Who may come in where a password is asked for."""
 _CLUSTER = "d2F0dHNjb3BlLXRlc3RzLQ"
 # A small heap and no optimising compiler: a test server is to start soon, not to run for weeks.
-_JAVA = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+_QUICK_JAVA = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+# All of Java's compilers, as where a server runs for weeks; half the heap of Kafka's own script.
+DEPLOYED_JAVA = ("-Xms512m", "-Xmx512m")
+"""For benchmarks."""
 _PORTS = ("plain", "password", "secure", "proxied", "controller")
 
 # The defaults of Kafka are for clusters and for weeks:
@@ -109,6 +112,8 @@ class KafkaServer:
     """Of ours, by listener: plain, password, secure, proxied, controller."""
     front_port: int = 0
     """Where clients are sent that came by ``proxied``; nobody listens there until a test does."""
+    java: tuple[str, ...] = _QUICK_JAVA
+    """Flags of the Java that runs it."""
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -138,7 +143,7 @@ class KafkaServer:
         assert self.folder is not None
         with (self.folder / "kafka.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*_java(), "kafka.Kafka", str(self.folder / "server.properties")],
+                [*_java(self.java), "kafka.Kafka", str(self.folder / "server.properties")],
                 cwd=self.folder,
                 stdout=log,
                 stderr=log,
@@ -159,17 +164,18 @@ class KafkaServer:
 
 
 @contextlib.contextmanager
-def run_kafka(folder: Path) -> Iterator[KafkaServer]:
+def run_kafka(folder: Path, *, java: tuple[str, ...] = _QUICK_JAVA) -> Iterator[KafkaServer]:
     """Run a Kafka of our own in ``folder`` until the end of the block.
 
     Args:
         folder: An empty folder that lives as long as the server.
+        java: Flags of the Java that runs it.
 
     Raises:
         ServerMissingError: Java or its jars are not there and cannot be had.
     """
-    _java()
     server = _prepare(folder)
+    server.java = java
     server.start()
     try:
         yield server
@@ -219,13 +225,13 @@ def _fetch_jars(maven: str, cache: Path, jars: Path) -> None:
         aside.rename(jars)
 
 
-def _java() -> list[str]:
+def _java(flags: Sequence[str]) -> list[str]:
     """The command line up to the class that is to run."""
     java = find_program("java")
     if java is None:
         message = "Java is not installed (apt install default-jre-headless)"
         raise ServerMissingError(message)
-    return [java, *_JAVA, "-cp", f"{find_jars()}/*"]
+    return [java, *flags, "-cp", f"{find_jars()}/*"]
 
 
 def _prepare(folder: Path) -> KafkaServer:
@@ -247,7 +253,16 @@ def _prepare(folder: Path) -> KafkaServer:
         f"--add-scram=SCRAM-SHA-{bits}=[name={USER},password={PASSWORD}]" for bits in (256, 512)
     ]
     subprocess.run(
-        [*_java(), "kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", str(config), *users],
+        [
+            *_java(_QUICK_JAVA),
+            "kafka.tools.StorageTool",
+            "format",
+            "-t",
+            _CLUSTER,
+            "-c",
+            str(config),
+            *users,
+        ],
         cwd=folder,
         check=True,
         capture_output=True,

@@ -38,7 +38,7 @@ from wattscope.core.time_grid import to_us
 from wattscope.logs.kafka.reading_json import ReadingMessage, decode_reading
 from wattscope.stores.postgres.store import PostgresStore
 
-TINY = Size(n_runs=1, n_readings=2000, n_backlog=2000, latency_s=2, n_meters=2)
+TINY = Size(n_runs=1, n_readings=2000, n_backlog=2000, latency_s=2, lead_s=1, n_meters=2)
 
 
 # ── what is published ────────────────────────────────────────────────────────────────────────────

@@ -39,7 +39,7 @@ from wattscope.ports import Quarantined
 
 _LOOK_S = 0.1
 """How often a wait for the cluster looks whether it is of use at all [s]."""
-_LINGER_MS = 2
+_LINGER_MS = 0.5
 """How long a message waits for others to share a request with [ms]."""
 
 

@@ -54,11 +54,14 @@ from wattscope.stores.rollup_plan import LEVEL_US
 _GROUP: Final = 256
 """So many series are computed at once."""
 _FLOATS: Final = ROLLUP_COLUMNS[3:]
-_READ: Final = """SELECT b.series_id, array_agg(b.bucket_start), array_agg(b.count), {floats}
-    FROM unnest(%s, %s, %s) p (series_id, low, high),
+_BLOCK: Final = 64
+"""So many stretches come as one line of arrays: a line a series costs more than what is in it."""
+_READ: Final = """SELECT array_agg(b.series_id), array_agg(b.bucket_start), array_agg(b.count),
+        {floats}
+    FROM unnest(%s, %s, %s, %s) p (series_id, low, high, block),
     LATERAL (SELECT * FROM {table} b WHERE b.series_id = p.series_id
-             AND b.bucket_start >= low AND b.bucket_start < high ORDER BY b.bucket_start) b
-    GROUP BY b.series_id"""
+             AND b.bucket_start >= low AND b.bucket_start < high) b
+    GROUP BY p.block"""
 _DELETE: Final = """DELETE FROM {table} b USING unnest(%s, %s, %s) p (series_id, low, high)
     WHERE b.series_id = p.series_id AND b.bucket_start >= low AND b.bucket_start < high"""
 
@@ -181,36 +184,39 @@ class BucketReader:
 
 
 def read_kept(connection: Connection, level: str, pieces: Pieces) -> Rollup:
-    """Kept buckets that begin in some stretches."""
+    """Kept buckets that begin in some stretches, by series, then bucket."""
     if not len(pieces):
         return empty_rollup()
     floats = ", ".join(f"array_agg(b.{name})" for name in _FLOATS)
     statement = _READ.format(table=f"bucket_{level}", floats=floats)
-    columns = [Numbers(pieces.series), Instants(pieces.start_us), Instants(pieces.end_us)]
+    block = Numbers(np.arange(len(pieces)) // _BLOCK)
+    columns = [Numbers(pieces.series), Instants(pieces.start_us), Instants(pieces.end_us), block]
     found = [empty_rollup()]
     with connection.cursor(binary=True) as cursor:
-        cursor.execute(statement, columns)
+        cursor.execute(statement, columns, prepare=True)
         answer = cursor.pgresult
         assert answer is not None  # noqa: S101  # for the type: it was just executed
         for at in range(answer.ntuples):
             contents = [answer.get_value(at, place) or b"" for place in range(answer.nfields)]
             found.append(_decode(contents))
-    return concat_rollups(found)
+    buckets = concat_rollups(found)
+    return select_buckets(buckets, np.lexsort((buckets.bucket_start_us, buckets.series_id)))
 
 
 def _decode(contents: list[bytes]) -> Rollup:
-    """The buckets of one series."""
-    starts = from_server(decode_array(contents[1], ">i8"))
-    one = int.from_bytes(contents[0], "big", signed=True)
+    """The buckets of one block."""
     floats: list[Any] = [decode_array(content, ">f8") for content in contents[3:]]
     return Rollup(
-        np.full(len(starts), one, np.int32), starts, decode_array(contents[2], ">i8"), *floats
+        decode_array(contents[0], ">i4"),
+        from_server(decode_array(contents[1], ">i8")),
+        decode_array(contents[2], ">i8"),
+        *floats,
     )
 
 
 def _replace(connection: Connection, level: str, pieces: Pieces, buckets: Rollup) -> None:
     columns = [Numbers(pieces.series), Instants(pieces.start_us), Instants(pieces.end_us)]
-    connection.execute(_DELETE.format(table=f"bucket_{level}"), columns)
+    connection.execute(_DELETE.format(table=f"bucket_{level}"), columns, prepare=True)
     copy_buckets(connection, f"bucket_{level}", buckets)
 
 

@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from wattscope.core.errors import SettingsError, StorageError, TransientError
 from wattscope.stores.postgres.columns import Connection, register_columns
 
+_NEVER_BY_ITSELF = 2**31
 _SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _SETTINGS = (
     "SELECT set_config('TimeZone', 'UTC', false), set_config('search_path', %s, false), "
@@ -104,8 +105,9 @@ class Connections:
             autocommit=True,
             connect_timeout=self._timeout_s,
             application_name="wattscope",
-            # Every plan is made for its own instants, so that it leaves out what cannot matter.
-            prepare_threshold=None,
+            # A plan is made for its own instants, so that it leaves out what cannot matter. What
+            # asks for the same few rows by their key, again and again, says so with ``prepare``.
+            prepare_threshold=_NEVER_BY_ITSELF,
         )
         try:
             register_columns(connection)

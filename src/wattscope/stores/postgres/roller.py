@@ -7,7 +7,8 @@ more rows, and questions compute it from its rows anyway.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -32,22 +33,37 @@ from wattscope.stores.postgres.states import (
 GROUP_ROWS: Final = 500_000
 """About so many rows are worked on at once."""
 _GROUP_SERIES: Final = 500
-_KEEP_ROWS: Final = 50_000
-_KEEP_SERIES: Final = 100
+_KEEP_ROWS: Final = 10_000
+_KEEP_SERIES: Final = 20
 """Likewise while rows come: writers of these series wait meanwhile."""
+_KEEP_CALLS: Final = 20
+"""So many calls make what is due at once: with one each ten seconds that is three minutes."""
+_LONGEST_PAUSE_S: Final = 0.2
+"""Between two groups while rows come; as long as a group took, at most so long [s]."""
 
 
 class Roller:
     """Makes the kept buckets."""
 
     def __init__(
-        self, connections: Connections, catalogue: Catalogue, buckets: BucketReader
+        self,
+        connections: Connections,
+        catalogue: Catalogue,
+        buckets: BucketReader,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._connections = connections
         self._catalogue = catalogue
         self._buckets = buckets
+        self._monotonic, self._sleep = monotonic, sleep
         self._n_rows: dict[int, int] = {}
         """Rows of each series that was waiting when ``keep_up`` looked last."""
+        self.is_behind = False
+        """Whether ``keep_up`` left something for its next call."""
+        self._share = 0
+        """Series that a call of ``keep_up`` takes, until nothing is left."""
 
     def roll_up_all(self) -> int:
         """Make all outdated buckets anew; returns the number of series that had any.
@@ -66,7 +82,9 @@ class Roller:
     def keep_up(self) -> int:
         """Make what is over: of series that grow all but their newest quarter, of others all.
 
-        A series that has as many rows as at the last call does not grow.
+        A series that has as many rows as at the last call does not grow. Every quarter of an hour
+        all of them are due at once: each call takes a share of them, in small groups between which
+        the rows that come have their turn.
 
         Raises:
             TransientError: The server was lost; what was made stays, the rest is tried again.
@@ -78,8 +96,16 @@ class Roller:
         )
         self._n_rows = {one.series: one.n_rows for one in waiting}
         due = [one for one in waiting if one.has_whole or one.series not in growing]
-        n_series = 0
+        if not self.is_behind:
+            self._share = 0
+        self._share = max(self._share, -(-len(due) // _KEEP_CALLS), _KEEP_SERIES)
+        self.is_behind = len(due) > self._share
+        due = _choose_oldest(due, self._share)
+        n_series, began_s = 0, 0.0
         for group in _group(due, _KEEP_ROWS, _KEEP_SERIES):
+            if n_series:
+                self._sleep(min(self._monotonic() - began_s, _LONGEST_PAUSE_S))
+            began_s = self._monotonic()
             with self._connections.transaction() as connection:
                 n_series += self._roll_up(connection, group, growing)
         return n_series
@@ -104,6 +130,12 @@ class Roller:
         put_off = is_known & is_growing
         clear_before(connection, ids[put_off], end_us[put_off])
         return len(known)
+
+
+def _choose_oldest(due: Sequence[Waiting], most: int) -> list[Waiting]:
+    """Those that wait for the longest time, by series."""
+    oldest = sorted(due, key=lambda one: one.start_us)[:most]
+    return sorted(oldest, key=lambda one: one.series)
 
 
 def _group(waiting: Sequence[Waiting], most_rows: int, most_series: int) -> Iterator[list[Waiting]]:

@@ -107,7 +107,10 @@ def read_around(connection: Connection, pieces: Pieces, retired_until_us: int) -
     # Up to and with the last of them.
     end = np.where(high == NEVER, NEVER, high + 1)
     rows = _fetch(
-        connection, _READ_PIECES, [Numbers(pieces.series), Instants(start), Instants(end)]
+        connection,
+        _READ_PIECES,
+        [Numbers(pieces.series), Instants(start), Instants(end)],
+        prepare=True,
     )
     if has_all.all() or retired_until_us == ALWAYS:
         return rows
@@ -125,7 +128,7 @@ def find_neighbours(
     low, high = np.full(len(pieces), ALWAYS), np.full(len(pieces), NEVER)
     columns = [Numbers(pieces.series), Instants(pieces.start_us), Instants(pieces.end_us)]
     with connection.cursor(binary=True) as cursor:
-        cursor.execute(_NEIGHBOURS, [n_before - 1, n_behind - 1, *columns])
+        cursor.execute(_NEIGHBOURS, [n_before - 1, n_behind - 1, *columns], prepare=True)
         answer = cursor.pgresult
         assert answer is not None  # noqa: S101  # for the type: it was just executed
         for at in range(answer.ntuples):
@@ -139,11 +142,17 @@ def find_neighbours(
     )
 
 
-def _fetch(connection: Connection, statement: str, parameters: Sequence[object]) -> Batch:
+def _fetch(
+    connection: Connection,
+    statement: str,
+    parameters: Sequence[object],
+    *,
+    prepare: bool = False,
+) -> Batch:
     """Rows that come as arrays, one line a series."""
     batches = []
     with connection.cursor(binary=True) as cursor:
-        cursor.execute(statement, parameters)
+        cursor.execute(statement, parameters, prepare=prepare)
         answer = cursor.pgresult
         assert answer is not None  # noqa: S101  # for the type: it was just executed
         for at in range(answer.ntuples):

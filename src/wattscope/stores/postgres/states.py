@@ -108,7 +108,7 @@ def lock_series(connection: Connection, ids: Int32Column) -> Int64Column:
 
 
 def _read_newest(connection: Connection, ids: Int32Column) -> dict[int, int]:
-    rows = fetch_numbers(connection, _LOCK, [Numbers(ids)])
+    rows = fetch_numbers(connection, _LOCK, [Numbers(ids)], prepare=True)
     return dict(zip(rows[0].tolist(), from_server(rows[1]).tolist(), strict=True))
 
 
@@ -134,6 +134,7 @@ def note_rows(connection: Connection, rows: Batch) -> None:
             Numbers(ordered.quality[stops]),
             Instants(fresh_from),
         ],
+        prepare=True,
     )
     if is_late.any():
         late = ordered.take(is_late)
@@ -221,11 +222,11 @@ def read_newest_rows(connection: Connection) -> Batch:
 
 
 def fetch_numbers(
-    connection: Connection, sql: str, parameters: Sequence[object]
+    connection: Connection, sql: str, parameters: Sequence[object], *, prepare: bool = False
 ) -> list[Int64Column]:
     """Columns of integers, instants (as the server counts them) and floats (as their bits)."""
     with connection.cursor(binary=True) as cursor:
-        cursor.execute(sql, parameters)
+        cursor.execute(sql, parameters, prepare=prepare)
         answer = cursor.pgresult
         assert answer is not None  # noqa: S101  # for the type: it was just executed
         columns = []

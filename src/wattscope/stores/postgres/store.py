@@ -17,6 +17,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -36,6 +37,12 @@ from wattscope.stores.postgres import drawing, schema, states, timescale
 from wattscope.stores.postgres.buckets import BucketReader
 from wattscope.stores.postgres.columns import ALWAYS, NEVER, Connection
 from wattscope.stores.postgres.connections import Connections
+from wattscope.stores.postgres.load_shares import (
+    LOADERS,
+    SHARED_ROWS,
+    add_receipts,
+    split_by_series,
+)
 from wattscope.stores.postgres.names_copy import NamesCopy, outdate_all
 from wattscope.stores.postgres.options import PostgresStoreOptions
 from wattscope.stores.postgres.pieces import Pieces
@@ -161,14 +168,26 @@ class PostgresStore:
     def load(self, batch: Batch) -> StoreReceipt:
         """Take in many values past the log; they are durable when this returns.
 
+        Very many go to the server over several connections, for one of its processes does one
+        thing at a time; each takes some series whole.
+
         Raises:
-            TransientError: The server cannot be reached, or was lost; nothing was taken in.
+            TransientError: The server cannot be reached, or was lost; of very many values those
+                of some series may be there already, and are known again.
         """
         self._refresh()
-        with self._connections.transaction() as connection:
-            receipt = self._take_in(connection, batch)
+        parts = split_by_series(batch, LOADERS) if len(batch) >= SHARED_ROWS else [batch]
+        if len(parts) == 1:
+            receipt = self._load_part(batch)
+        else:
+            with ThreadPoolExecutor(len(parts), "load") as pool:
+                receipt = add_receipts(pool.map(self._load_part, parts))
         self._n_unflushed += receipt.stored
         return receipt
+
+    def _load_part(self, batch: Batch) -> StoreReceipt:
+        with self._connections.transaction() as connection:
+            return self._take_in(connection, batch)
 
     def _take_in(self, connection: Connection, batch: Batch) -> StoreReceipt:
         if not len(batch):
@@ -207,7 +226,8 @@ class PostgresStore:
     def is_flush_due(self) -> bool:
         """Whether enough was written here, or long enough ago, that buckets should be made."""
         waited_s = self._monotonic() - self._flushed_at_s
-        is_time = self._n_unflushed > 0 and waited_s >= self._options.flush_every_s
+        has_work = self._n_unflushed > 0 or self._roller.is_behind
+        is_time = has_work and waited_s >= self._options.flush_every_s
         return is_time or self._n_unflushed >= self._options.flush_rows
 
     def flush(self) -> int:
