@@ -354,7 +354,7 @@ class GroupMember(Generic[RecordT]):
 
     def _forget(self, places: Sequence[_Place]) -> None:
         for place in places:
-            for known in (self._reached, self._given, self._next):
+            for known in (self._reached, self._given, self._next, self._ends):
                 known.pop(place, None)
         gone = set(places)
         self._fetched = [one for one in self._fetched if _place_of(one) not in gone]

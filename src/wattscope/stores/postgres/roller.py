@@ -96,9 +96,8 @@ class Roller:
         )
         self._n_rows = {one.series: one.n_rows for one in waiting}
         due = [one for one in waiting if one.has_whole or one.series not in growing]
-        if not self.is_behind:
-            self._share = 0
-        self._share = max(self._share, -(-len(due) // _KEEP_CALLS), _KEEP_SERIES)
+        begun = self._share if self.is_behind else 0
+        self._share = max(begun, -(-len(due) // _KEEP_CALLS), _KEEP_SERIES)
         self.is_behind = len(due) > self._share
         due = _choose_oldest(due, self._share)
         n_series, began_s = 0, 0.0
