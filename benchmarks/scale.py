@@ -272,7 +272,7 @@ def _describe(size: Size, database: str) -> list[str]:
         ),
         (
             f"{EMBEDDED}: one process, durability full; {DISTRIBUTED}: one process that takes in, "
-            f"Kafka with one broker (acks=all), {database} (fsync and synchronous_commit on), Redis"
+            f"Kafka with one broker (acks=all), {database}, fsync and synchronous_commit on, Redis"
         ),
         (
             f"latencies: all readings of {size.latency_s} s, after {size.lead_s} s of the same; "

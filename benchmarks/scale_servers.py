@@ -18,6 +18,9 @@ from tests.servers import run_postgres
 from tests.timescale_server import TIMESCALE_VARIABLE
 
 DURABLE = ("fsync", "synchronous_commit")
+SIZED = ("shared_buffers", "max_wal_size")
+"""What it is delivered with is for a very small machine; see docs/postgres.md."""
+_WAL_SIZE = "8GB"
 
 
 class NotDurableError(Exception):
@@ -54,7 +57,7 @@ def run_servers(folder: Path) -> Iterator[Servers]:
     """
     with contextlib.ExitStack() as stack:
         named = os.environ.get(TIMESCALE_VARIABLE)
-        postgres = named or stack.enter_context(run_postgres())
+        postgres = named or stack.enter_context(run_postgres(_size_server()))
         places = [folder / name for name in ("kafka", "redis")]
         for place in places:
             place.mkdir()
@@ -89,8 +92,14 @@ def make_database(server: str, purpose: str) -> Iterator[Database]:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
+def _size_server() -> list[str]:
+    """Settings of a server of our own, as its manual says for a machine with so much memory."""
+    memory_mb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+    return [f"shared_buffers={memory_mb // 4}MB", f"max_wal_size={_WAL_SIZE}"]
+
+
 def _describe(url: str) -> str:
-    """The server's name and version, and that of TimescaleDB where it has it."""
+    """The server's name and version, that of TimescaleDB where it has it, and how it is set."""
     with psycopg.connect(url) as connection:
         version = connection.info.server_version // 10_000
         sql = (
@@ -99,4 +108,10 @@ def _describe(url: str) -> str:
             "LIKE '%timescaledb%'"
         )
         found = connection.execute(sql).fetchone()
-    return f"TimescaleDB {found[0]} on PostgreSQL {version}" if found else f"PostgreSQL {version}"
+        sizes = [
+            f"{setting} {size}"
+            for setting in SIZED
+            for (size,) in connection.execute("SELECT current_setting(%s)", [setting])
+        ]
+    name = f"TimescaleDB {found[0]} on PostgreSQL {version}" if found else f"PostgreSQL {version}"
+    return f"{name} ({', '.join(sizes)})"

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -156,11 +156,14 @@ def run_mosquitto(folder: Path, *, extra: str = "") -> Iterator[MosquittoServer]
 
 
 @contextlib.contextmanager
-def run_postgres() -> Iterator[str]:
+def run_postgres(settings: Sequence[str] = ()) -> Iterator[str]:
     """Run a PostgreSQL 15 of our own until the end of the block, and give its URL.
 
     It runs as the user ``postgres`` where we are root, because it refuses to run as root.
     Its durability is as delivered: a commit waits for the disk.
+
+    Args:
+        settings: Those that are not as delivered, each ``name=value``.
 
     Raises:
         ServerMissingError: It is not installed.
@@ -174,14 +177,14 @@ def run_postgres() -> Iterator[str]:
     if user:
         shutil.chown(folder, user)
     try:
-        with _postgres_process(folder, user) as port:
+        with _postgres_process(folder, user, settings) as port:
             yield f"postgresql://postgres@{LOOPBACK}:{port}/postgres"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def _postgres_process(folder: Path, user: str | None) -> Iterator[int]:
+def _postgres_process(folder: Path, user: str | None, settings: Sequence[str]) -> Iterator[int]:
     database = folder / "database"
     subprocess.run(
         [POSTGRES_BIN / "initdb", "-D", database, "-U", "postgres", "-A", "trust", "-E", "UTF8"],
@@ -193,6 +196,7 @@ def _postgres_process(folder: Path, user: str | None) -> Iterator[int]:
     )
     port = find_free_port()
     options = [f"listen_addresses={LOOPBACK}", f"port={port}", f"unix_socket_directories={folder}"]
+    options += settings
     with (folder / "postgres.log").open("wb") as log:
         process = subprocess.Popen(
             [POSTGRES_BIN / "postgres", "-D", database, *(w for o in options for w in ("-c", o))],

@@ -17,7 +17,7 @@ from wattscope.core.errors import TransientError
 from wattscope.core.reading import Batch, build_batch, empty_batch
 from wattscope.live.memory_view import MemoryView
 from wattscope.pipeline import follow_stage
-from wattscope.pipeline.carry import Carry
+from wattscope.pipeline.carry import FULL_ROWS, GATHER_S, Carry
 from wattscope.pipeline.tally import Tally
 from wattscope.ports import FollowedRecord, Quarantined, StoreReceipt
 from wattscope.registry.database import Database
@@ -79,6 +79,8 @@ class Way:
         self.tally = Tally()
         self.is_refusing = False
         self.on_load: Callable[[], None] = lambda: None
+        self.rests_s: list[float] = []
+        self.monotonic_s: Callable[[], float] = time.monotonic
 
     def load(self, batch: Batch) -> StoreReceipt:
         if self.is_refusing:
@@ -88,6 +90,10 @@ class Way:
 
     def flush(self) -> int:
         return self.store.flush()
+
+    async def rest(self, seconds: float) -> None:
+        self.rests_s.append(seconds)
+        await asyncio.sleep(seconds)
 
     @property
     def is_flush_due(self) -> bool:
@@ -103,7 +109,8 @@ class Way:
             self.live,
             self.tally,
             now_us=lambda: T0 + 2_000_000,
-            monotonic_s=time.monotonic,
+            monotonic_s=self.monotonic_s,
+            sleep=self.rest,
         )
         work = asyncio.create_task(carry.run())
         try:
@@ -191,3 +198,37 @@ async def test_other_value_of_a_key_is_put_aside(way: Way) -> None:
     [kept] = way.shelf.list_newest(10)
     assert (kept.item.code, kept.item.payload) == ("conflict", b"7.5")
     assert way.tally.quarantined_by_code == {"conflict": 1}
+
+
+async def test_few_values_gather_and_many_do_not_wait(way: Way) -> None:
+    now_s = 100.0
+    way.monotonic_s = lambda: now_s
+
+    def take_5_ms() -> None:
+        nonlocal now_s
+        now_s += 0.005
+
+    way.on_load = take_5_ms
+    many = values(*map(float, range(FULL_ROWS)))
+    few = build_batch([(POWER, T0 + (FULL_ROWS + n) * 1_000_000, 1.0, 0) for n in range(2)])
+    partition = Partition(record(many), record(few), record(empty_batch(), ASIDE))
+    async with way.carrying(partition):
+        await until(lambda: partition.n_committed == 3)
+    assert len(stored(way)) == FULL_ROWS + 2
+    # From the start of the load on; the last one took no time.
+    assert way.rests_s == [pytest.approx(GATHER_S - 0.005), pytest.approx(GATHER_S)]
+
+
+async def test_load_that_took_long_is_followed_at_once(way: Way) -> None:
+    now_s = 100.0
+    way.monotonic_s = lambda: now_s
+
+    def take_long() -> None:
+        nonlocal now_s
+        now_s += 2 * GATHER_S
+
+    way.on_load = take_long
+    partition = Partition(record(values(1.0)))
+    async with way.carrying(partition):
+        await until(lambda: partition.n_committed == 1)
+    assert way.rests_s == []

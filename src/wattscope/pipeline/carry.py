@@ -2,7 +2,7 @@
 
 ::
 
-    poll ─▶ store (durable) ─▶ shelf ─▶ live view ─▶ commit
+    poll ─▶ store (durable) ─▶ shelf ─▶ live view ─▶ commit     one every GATHER_S, or when full
                └── refuses: wait and try again; nothing is committed, nothing is skipped
 
 The store knows by series and instant what it has, so that a record may come twice.
@@ -11,14 +11,24 @@ The store knows by series and instant what it has, so that a record may come twi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from wattscope.core.reading import Batch
 from wattscope.pipeline.follow_stage import FollowStage
 from wattscope.pipeline.tally import Tally
 from wattscope.ports import FollowedRecord, LiveView, LogFollower, Quarantined, StoreReceipt
+
+GATHER_S: Final = 0.02
+"""From the start of one load to that of the next, while they are small [s].
+
+A load costs about as much for one reading as for a hundred. Taken as soon as something is there,
+they come a hundred times a second, and what is left of the cores is too little for the rest of the
+chain, whose readings then wait longer than here.
+"""
+FULL_ROWS: Final = 2000
+"""A record of so many values is worth a load by itself."""
 
 
 class LoadingStore(Protocol):
@@ -64,6 +74,7 @@ class Carry(FollowStage[FollowedRecord]):
         *,
         now_us: Callable[[], int],
         monotonic_s: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.state = CarryState()
         super().__init__(follower, self.state, monotonic_s=monotonic_s)
@@ -71,13 +82,16 @@ class Carry(FollowStage[FollowedRecord]):
         self._shelf = shelf
         self._live = live
         self._tally = tally
-        self._now_us = now_us
+        self._now_us, self._sleep = now_us, sleep
+        self._began_s = monotonic_s()
 
     async def _take(self, record: FollowedRecord) -> None:
+        self._began_s = self._monotonic_s()
         if len(record.batch):
             receipt = await self._insist(lambda: self._store.load(record.batch), "store")
             self._count(receipt, len(record.batch))
-            await self._insist(lambda: self._put_aside(receipt.conflicts), "quarantine")
+            if receipt.conflicts:
+                await self._insist(lambda: self._put_aside(receipt.conflicts), "quarantine")
             await asyncio.to_thread(self._live.update, record.batch)
         if record.quarantined:
             await self._insist(lambda: self._put_items(record), "quarantine")
@@ -88,10 +102,16 @@ class Carry(FollowStage[FollowedRecord]):
         if record.oldest_received_us is not None:
             self.state.newest_delay_s = (self._now_us() - record.oldest_received_us) / 1e6
 
+    async def _rest(self, record: FollowedRecord | None) -> None:
+        """Let values gather, unless there are many already."""
+        if record is not None and len(record.batch) < FULL_ROWS:
+            rest_s = self._began_s + GATHER_S - self._monotonic_s()
+            if rest_s > 0:
+                await self._sleep(rest_s)
+
     def _put_aside(self, conflicts: Sequence[Quarantined]) -> None:
         # Found anew they have another instant of receipt, so that they are told by their key.
-        if conflicts:
-            self._shelf.put(conflicts, 0, origin="conflict")
+        self._shelf.put(conflicts, 0, origin="conflict")
 
     def _put_items(self, record: FollowedRecord) -> None:
         for number, item in zip(record.numbers, record.quarantined, strict=True):

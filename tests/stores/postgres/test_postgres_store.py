@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -15,11 +15,9 @@ import pytest
 from tests.stores.histories import FakeNames, record
 from tests.stores.opened import Opener, ask_server, find_opener, in_schema
 from wattscope.core.errors import SettingsError, StorageError, TransientError
-from wattscope.core.reading import Batch, build_batch
+from wattscope.core.reading import build_batch
 from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_S
-from wattscope.ports import StoreReceipt
 from wattscope.stores.postgres import schema as tables
-from wattscope.stores.postgres.columns import Connection
 from wattscope.stores.postgres.options import PostgresStoreOptions
 from wattscope.stores.postgres.server import Edition
 from wattscope.stores.postgres.store import PostgresStore
@@ -82,6 +80,15 @@ def test_hypertable_has_the_interval_of_the_options(store: PostgresStore) -> Non
         pytest.skip("plain PostgreSQL has no chunks")
     store.load(build_batch([(POWER, T0 + n * 3 * H, 1.0, 0) for n in range(5)]))
     assert store.describe()["chunks"] == 5
+
+
+def test_chunks_are_not_compressed_under_a_first_history(request: pytest.FixtureRequest) -> None:
+    with closing(find_opener(request, "timescale").open()) as store:
+        store.load(build_batch([(POWER, T0, 1.0, 0)]))
+        sql = """SELECT initial_start > now() + interval '50 minutes'
+            FROM timescaledb_information.jobs WHERE proc_name = 'policy_compression'
+                AND hypertable_schema = current_schema() AND hypertable_name = 'raw_rows'"""
+        assert ask_server(store, sql) == [(True,)]
 
 
 def test_timescale_can_be_left_alone(timescale: str, request: pytest.FixtureRequest) -> None:
@@ -305,158 +312,4 @@ def test_long_past_is_made_in_pieces(plain: Opener, monkeypatch: pytest.MonkeyPa
     ]
     found = store.roll_up([IMPORT], "1d", T0 - DAY, T0 + 6 * DAY)
     assert found.increase.tolist() == pytest.approx([660.0, 720.0, 720.0, 720.0, 170.0])
-    store.close()
-
-
-def test_buckets_under_way_wait_until_they_are_over(opener: Opener) -> None:
-    store = opener.open()
-
-    def rows(first: int, stop: int) -> list[tuple[int, int, float, int]]:
-        return [(IMPORT, T0 + n * MIN, 10.0 * n, 0) for n in range(first, stop)]
-
-    def kept() -> list[tuple[object, ...]]:
-        return ask_server(store, "SELECT count FROM bucket_15m ORDER BY bucket_start")
-
-    def answer() -> list[float]:
-        found = store.roll_up([IMPORT], "15m", T0, T0 + 2 * H)
-        increase: list[float] = found.increase.tolist()
-        return increase
-
-    store.load(build_batch(rows(0, 40)))
-    store.keep_up()
-    assert kept() == [(15,), (15,)]
-    assert answer() == pytest.approx([150.0, 150.0, 90.0])
-    # The third quarter is as it was: nothing is over that was not.
-    store.load(build_batch(rows(40, 44)))
-    store.keep_up()
-    assert kept() == [(15,), (15,)]
-    store.load(build_batch(rows(44, 62)))
-    store.keep_up()
-    assert kept() == [(15,), (15,), (15,), (15,)]
-    # Late for a quarter that is kept.
-    store.load(build_batch([(IMPORT, T0 + 5 * MIN + S, 55.0, 0)]))
-    assert answer() == pytest.approx([150.0, 150.0, 150.0, 150.0, 10.0])
-    store.keep_up()
-    assert kept() == [(16,), (15,), (15,), (15,)]
-    # Nothing has come since: the rest is made too.
-    store.keep_up()
-    assert kept() == [(16,), (15,), (15,), (15,), (2,)]
-    assert ask_server(store, "SELECT fresh_from FROM series_states") == [(None,)]
-    store.close()
-
-
-def test_very_many_rows_go_over_several_connections(
-    opener: Opener, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from wattscope.stores.postgres import store as module  # noqa: PLC0415  # its limit is made small
-
-    monkeypatch.setattr(module, "SHARED_ROWS", 100)
-    rows = [
-        (series, T0 + n * MIN, 10.0 * n, 0)
-        for n in range(100)
-        for series in (POWER, IMPORT, VOLTAGE)
-    ]
-    store = opener.open()
-    used = set()
-    take_in: Callable[[Connection, Batch], StoreReceipt] = store._take_in
-
-    def spy(connection: Connection, batch: Batch) -> StoreReceipt:
-        used.add(connection.info.backend_pid)
-        return take_in(connection, batch)
-
-    monkeypatch.setattr(store, "_take_in", spy)
-    assert store.load(build_batch(rows)).stored == 300
-    assert len(used) == 2
-    again = [*rows, (POWER, T0, 77.0, 0), (VOLTAGE, T0, 78.0, 0)]
-    receipt = store.load(build_batch(again))
-    assert (receipt.stored, receipt.duplicate) == (0, 300)
-    assert sorted(one.topic for one in receipt.conflicts) == ["series/1", "series/7"]
-    assert store.roll_up([IMPORT], "1h", T0, T0 + H).increase.tolist() == pytest.approx([600.0])
-    store.close()
-
-
-def test_part_that_is_lost_costs_the_call_and_nothing_else(
-    plain: Opener, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from wattscope.stores.postgres import store as module  # noqa: PLC0415  # its limit is made small
-
-    monkeypatch.setattr(module, "SHARED_ROWS", 100)
-    rows = [(series, T0 + n * MIN, 10.0 * n, 0) for n in range(100) for series in (POWER, VOLTAGE)]
-    store = plain.open()
-    take_in: Callable[[Connection, Batch], StoreReceipt] = store._take_in
-    is_lost = True
-
-    def lose(connection: Connection, batch: Batch) -> StoreReceipt:
-        if is_lost and VOLTAGE in batch.series_id:
-            connection.close()
-        return take_in(connection, batch)
-
-    monkeypatch.setattr(store, "_take_in", lose)
-    with pytest.raises(TransientError):
-        store.load(build_batch(rows))
-    is_lost = False
-    receipt = store.load(build_batch(rows))
-    assert receipt.stored + receipt.duplicate == 200
-    assert receipt.stored == 100
-    assert store.query("SELECT count(*) FROM readings").rows == [(200,)]
-    store.close()
-
-
-def test_what_is_due_at_once_is_made_by_several_calls(
-    plain: Opener, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The oldest first, and the rest even when no further row comes."""
-    from wattscope.stores.postgres import roller  # noqa: PLC0415  # its limit is made small
-
-    monkeypatch.setattr(roller, "_KEEP_SERIES", 1)
-    monkeypatch.setattr(roller, "_KEEP_CALLS", 3)
-    store = plain.open()
-    monkeypatch.setattr(store._roller, "_sleep", lambda _: None)
-    now_s = store._monotonic()
-    monkeypatch.setattr(store, "_monotonic", lambda: now_s)
-    rows = [
-        (series, T0 + (n + ahead) * MIN, 1.0, 0)
-        for series, ahead in ((POWER, 15), (IMPORT, 0), (VOLTAGE, 30))
-        for n in range(20)
-    ]
-    store.load(build_batch(rows))
-    made: list[set[int]] = []
-    while True:
-        now_s += store._options.flush_every_s
-        if not store.is_flush_due:
-            break
-        store.keep_up()
-        kept = ask_server(store, "SELECT series_id FROM bucket_15m")
-        made.append({int(str(one)) for (one,) in kept})
-    assert made[0] == {IMPORT}
-    assert made[-1] == {POWER, IMPORT, VOLTAGE}
-    # One each, and again once it is seen that they do not grow.
-    assert len(made) <= 6
-    left = "SELECT count(*) FROM series_states WHERE fresh_from IS NOT NULL"
-    assert ask_server(store, left) == [(0,)]
-    store.close()
-
-
-def test_rows_that_come_have_their_turn_between_groups(
-    plain: Opener, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from wattscope.stores.postgres import roller  # noqa: PLC0415  # its limit is made small
-
-    monkeypatch.setattr(roller, "_KEEP_SERIES", 1)
-    monkeypatch.setattr(roller, "_KEEP_CALLS", 1)
-    store = plain.open()
-    rows = [(series, T0 + n * MIN, 1.0, 0) for n in range(20) for series in (POWER, VOLTAGE)]
-    store.load(build_batch(rows))
-    came: list[int] = []
-
-    def pause(seconds: float) -> None:
-        assert 0.0 <= seconds <= roller._LONGEST_PAUSE_S
-        # Nobody holds the series: this would wait for ever.
-        row = (POWER, T0 + (20 + len(came)) * MIN, 1.0, 0)
-        came.append(store.load(build_batch([row])).stored)
-
-    monkeypatch.setattr(store._roller, "_sleep", pause)
-    store.keep_up()
-    assert came == [1]
-    assert ask_server(store, "SELECT count FROM bucket_15m ORDER BY series_id") == [(15,), (15,)]
     store.close()

@@ -38,8 +38,10 @@ _KEEP_SERIES: Final = 20
 """Likewise while rows come: writers of these series wait meanwhile."""
 _KEEP_CALLS: Final = 20
 """So many calls make what is due at once: with one each ten seconds that is three minutes."""
-_LONGEST_PAUSE_S: Final = 0.2
-"""Between two groups while rows come; as long as a group took, at most so long [s]."""
+_PAUSES: Final = 3
+"""Between two groups while rows come: so many times what a group took, others need the cores."""
+_LONGEST_PAUSE_S: Final = 0.5
+"""At most so long [s]."""
 
 
 class Roller:
@@ -103,7 +105,8 @@ class Roller:
         n_series, began_s = 0, 0.0
         for group in _group(due, _KEEP_ROWS, _KEEP_SERIES):
             if n_series:
-                self._sleep(min(self._monotonic() - began_s, _LONGEST_PAUSE_S))
+                took_s = self._monotonic() - began_s
+                self._sleep(min(_PAUSES * took_s, _LONGEST_PAUSE_S))
             began_s = self._monotonic()
             with self._connections.transaction() as connection:
                 n_series += self._roll_up(connection, group, growing)

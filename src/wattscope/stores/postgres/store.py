@@ -17,13 +17,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import duckdb
-import numpy as np
 import structlog
 
 from wattscope.core.explanation import Explanation
@@ -32,28 +30,21 @@ from wattscope.core.time_grid import US_PER_DAY, US_PER_MINUTE
 from wattscope.ports import Chart, LogRecord, Rollup, StoreReceipt, Table
 from wattscope.stores.bucket_edges import find_edges
 from wattscope.stores.catalogue import Catalogue, SeriesNames
-from wattscope.stores.conflicts import describe_conflicts
 from wattscope.stores.postgres import drawing, schema, states, timescale
 from wattscope.stores.postgres.buckets import BucketReader
 from wattscope.stores.postgres.columns import ALWAYS, NEVER, Connection
 from wattscope.stores.postgres.connections import Connections
-from wattscope.stores.postgres.load_shares import (
-    LOADERS,
-    SHARED_ROWS,
-    add_receipts,
-    split_by_series,
-)
+from wattscope.stores.postgres.intake import take_in
+from wattscope.stores.postgres.load_shares import load_rows
 from wattscope.stores.postgres.names_copy import NamesCopy, outdate_all
 from wattscope.stores.postgres.options import PostgresStoreOptions
 from wattscope.stores.postgres.pieces import Pieces
 from wattscope.stores.postgres.retention import read_retired, remove_rows
 from wattscope.stores.postgres.roller import Roller
-from wattscope.stores.postgres.row_table import append_rows, look_up, read_rows
+from wattscope.stores.postgres.row_table import read_rows
 from wattscope.stores.postgres.server import Server, find_server, install_extension
 from wattscope.stores.postgres.sizes import count_span_rows, read_sizes
 from wattscope.stores.postgres.sql_session import Question, SqlSession
-from wattscope.stores.row_reader import order_by_series
-from wattscope.stores.tail import Watermarks
 
 _log = structlog.get_logger()
 _KEPT_VIEWS = frozenset({f"rollup_{level}" for level in schema.KEPT_LEVELS})
@@ -155,7 +146,7 @@ class PostgresStore:
         with self._connections.transaction() as connection:
             if record.offset < self._read_offset(connection):
                 return StoreReceipt(0, len(record.batch))
-            receipt = self._take_in(connection, record.batch)
+            receipt = take_in(connection, record.batch)
             connection.execute(
                 "INSERT INTO log_offsets VALUES (%s, %s) ON CONFLICT (log) "
                 "DO UPDATE SET next_offset = excluded.next_offset",
@@ -176,33 +167,9 @@ class PostgresStore:
                 of some series may be there already, and are known again.
         """
         self._refresh()
-        parts = split_by_series(batch, LOADERS) if len(batch) >= SHARED_ROWS else [batch]
-        if len(parts) == 1:
-            receipt = self._load_part(batch)
-        else:
-            with ThreadPoolExecutor(len(parts), "load") as pool:
-                receipt = add_receipts(pool.map(self._load_part, parts))
+        receipt = load_rows(self._connections, batch)
         self._n_unflushed += receipt.stored
         return receipt
-
-    def _load_part(self, batch: Batch) -> StoreReceipt:
-        with self._connections.transaction() as connection:
-            return self._take_in(connection, batch)
-
-    def _take_in(self, connection: Connection, batch: Batch) -> StoreReceipt:
-        if not len(batch):
-            return StoreReceipt(0, 0)
-        ids = np.unique(batch.series_id)
-        marks = Watermarks()
-        marks.raise_to(ids, states.lock_series(connection, ids))
-        judged = marks.judge(batch, partial(look_up, connection))
-        if len(judged.new):
-            # By series, so that the index is written leaf by leaf.
-            rows = order_by_series(judged.new)
-            append_rows(connection, rows)
-            states.note_rows(connection, rows)
-        conflicts = describe_conflicts(judged.conflicting, judged.kept_values)
-        return StoreReceipt(len(judged.new), judged.n_duplicates, conflicts)
 
     def _read_offset(self, connection: Connection) -> int:
         sql = "SELECT next_offset FROM log_offsets WHERE log = %s FOR UPDATE"

@@ -25,8 +25,11 @@ _HYPERTABLE: Final = """SELECT create_hypertable(%s::regclass, 'measured_at',
 _COMPRESSION: Final = """ALTER TABLE raw_rows SET (timescaledb.compress,
     timescaledb.compress_segmentby = 'series_id',
     timescaledb.compress_orderby = 'measured_at')"""
+# A new store is often given a history first. Chunks that were compressed under it would take every
+# further row only after a look into what is compressed.
 _COMPRESSION_POLICY: Final = """SELECT add_compression_policy('raw_rows',
-    compress_after => make_interval(secs => %s), if_not_exists => true)"""
+    compress_after => make_interval(secs => %s), if_not_exists => true,
+    initial_start => now() + interval '1 hour')"""
 _AGGREGATE: Final = """CREATE MATERIALIZED VIEW IF NOT EXISTS aggregate_{level}
     WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
     SELECT series_id, time_bucket('{bucket}', measured_at) AS bucket,
