@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stores.opened import Opener, ask_server, find_opener
+from tests.stores.opened import Opener, ask_server
 from wattscope.core.reading import build_batch
 from wattscope.core.time_grid import US_PER_HOUR, US_PER_MINUTE, US_PER_S
 from wattscope.stores.postgres import roller
@@ -14,17 +14,6 @@ pytestmark = pytest.mark.integration
 T0 = 1_717_200_000 * US_PER_S  # 2024-06-01 00:00 UTC
 S, MIN, H = US_PER_S, US_PER_MINUTE, US_PER_HOUR
 POWER, IMPORT, VOLTAGE = 1, 2, 7
-
-
-@pytest.fixture(params=["postgres", "timescale", "timescale_apache"])
-def opener(request: pytest.FixtureRequest) -> Opener:
-    return find_opener(request)
-
-
-@pytest.fixture
-def plain(request: pytest.FixtureRequest) -> Opener:
-    """A place on plain PostgreSQL, where the server makes no difference."""
-    return find_opener(request, "postgres")
 
 
 def test_buckets_under_way_wait_until_they_are_over(opener: Opener) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.stores.opened import Opener, find_opener
+from tests.stores.opened import Opener
 from wattscope.core.errors import TransientError
 from wattscope.core.reading import Batch, build_batch, concat_batches
 from wattscope.core.time_grid import US_PER_HOUR, US_PER_MINUTE, US_PER_S
@@ -22,17 +22,6 @@ from wattscope.stores.postgres.load_shares import add_receipts, split_by_series
 T0 = 1_717_200_000 * US_PER_S  # 2024-06-01 00:00 UTC
 MIN, H = US_PER_MINUTE, US_PER_HOUR
 POWER, IMPORT, VOLTAGE = 1, 2, 7
-
-
-@pytest.fixture(params=["postgres", "timescale", "timescale_apache"])
-def opener(request: pytest.FixtureRequest) -> Opener:
-    return find_opener(request)
-
-
-@pytest.fixture
-def plain(request: pytest.FixtureRequest) -> Opener:
-    """A place on plain PostgreSQL, where the server makes no difference."""
-    return find_opener(request, "postgres")
 
 
 @given(series=st.lists(st.integers(1, 9), min_size=1, max_size=60), most=st.integers(1, 4))

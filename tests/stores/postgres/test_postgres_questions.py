@@ -24,17 +24,6 @@ S, MIN, H, DAY = US_PER_S, US_PER_MINUTE, US_PER_HOUR, US_PER_DAY
 POWER, IMPORT, VOLTAGE = 1, 2, 7
 
 
-@pytest.fixture(params=("postgres", "timescale", "timescale_apache"))
-def opener(request: pytest.FixtureRequest) -> Opener:
-    return find_opener(request)
-
-
-@pytest.fixture
-def plain(request: pytest.FixtureRequest) -> Opener:
-    """A place on plain PostgreSQL, where the server makes no difference."""
-    return find_opener(request, "postgres")
-
-
 # ── SQL ──────────────────────────────────────────────────────────────────────────────────────────
 
 

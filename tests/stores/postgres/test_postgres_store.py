@@ -34,21 +34,10 @@ EDITIONS = {
 }
 
 
-@pytest.fixture(params=EDITIONS)
-def opener(request: pytest.FixtureRequest) -> Opener:
-    return find_opener(request)
-
-
 @pytest.fixture
 def store(opener: Opener) -> Iterator[PostgresStore]:
     with closing(opener.open()) as opened:
         yield opened
-
-
-@pytest.fixture
-def plain(request: pytest.FixtureRequest) -> Opener:
-    """A place on plain PostgreSQL, where the server makes no difference."""
-    return find_opener(request, "postgres")
 
 
 def end_connections(store: PostgresStore) -> None:

@@ -28,7 +28,6 @@ from wattscope.stores.postgres.columns import (
 )
 from wattscope.stores.postgres.pieces import Pieces, align, join
 from wattscope.stores.postgres.row_table import find_neighbours
-from wattscope.stores.row_reader import order_by_series
 
 GRID_US: Final = 15 * US_PER_MINUTE
 """Outdated stretches are whole kept buckets of the finest level [µs]."""
@@ -116,12 +115,15 @@ def note_rows(connection: Connection, rows: Batch) -> None:
     """Take stored rows into the states of their series, which are locked.
 
     Late rows make a stretch outdated, newer ones all from the first of them on.
+
+    Args:
+        connection: In the transaction that wrote them.
+        rows: At least one; ordered by series, then time.
     """
-    ordered = order_by_series(rows)
-    ids, starts = np.unique(ordered.series_id, return_index=True)
-    stops = np.r_[starts[1:], len(ordered)] - 1
-    t = ordered.measured_at_us
-    is_late = (ordered.quality & int(Quality.LATE)) != 0
+    ids, starts = np.unique(rows.series_id, return_index=True)
+    stops = np.r_[starts[1:], len(rows)] - 1
+    t = rows.measured_at_us
+    is_late = (rows.quality & int(Quality.LATE)) != 0
     fresh_from = np.minimum.reduceat(np.where(is_late, NEVER, t), starts)
     connection.execute(
         _UPDATE,
@@ -130,14 +132,14 @@ def note_rows(connection: Connection, rows: Batch) -> None:
             Counts(stops - starts + 1),
             Instants(t[starts]),
             Instants(t[stops]),
-            Values(ordered.value[stops]),
-            Numbers(ordered.quality[stops]),
+            Values(rows.value[stops]),
+            Numbers(rows.quality[stops]),
             Instants(fresh_from),
         ],
         prepare=True,
     )
     if is_late.any():
-        late = ordered.take(is_late)
+        late = rows.take(is_late)
         ids, starts = np.unique(late.series_id, return_index=True)
         stops = np.r_[starts[1:], len(late)] - 1
         low, high = late.measured_at_us[starts], late.measured_at_us[stops] + 1
