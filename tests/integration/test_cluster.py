@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from tests.chaos.cluster import Cluster
 from tests.chaos.pour import build_message, is_bare
@@ -15,6 +16,7 @@ from tests.chaos.raw_mqtt import RawPublisher
 from tests.cli.invocation import invoke
 from tests.redis_server import RedisServer
 from tests.servers import MosquittoServer, find_free_port
+from wattscope.live.redis.layout import Names
 
 pytestmark = pytest.mark.integration
 
@@ -115,6 +117,26 @@ def test_redis_that_goes_away_stops_nothing(
         return "200" in json.dumps(found)
 
     wait_until(shows_newest, "the newest value is shown again", 60)
+
+
+def test_only_who_shows_live_values_is_told_of_each(
+    cluster: Cluster, own_redis: RedisServer
+) -> None:
+    roles = ("ingest", "store", "api")
+    for role in roles:
+        cluster.add(role, "a")
+    for one in cluster.processes.values():
+        wait_until(one.is_ready, "ready", 120)
+    names = Names("wattscope", 0)
+    with Redis.from_url(own_redis.url) as redis:
+
+        def count_listeners() -> dict[str, int]:
+            found: list[tuple[bytes, int]] = redis.pubsub_numsub(names.news, names.changes)
+            return {channel.decode(): n for channel, n in found}
+
+        # What is announced is for all of them.
+        wanted = {names.news: len(roles), names.changes: 1}
+        wait_until(lambda: count_listeners() == wanted, f"{wanted} listeners")
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,14 @@ class Cluster:
 
 
 @contextmanager
-def open_cluster(settings: Settings, data: Path) -> Iterator[Cluster]:
+def open_cluster(settings: Settings, data: Path, *, reads_live: bool) -> Iterator[Cluster]:
     """Connect to what the settings name, make what is missing there, and let go in the end.
+
+    Args:
+        settings: Name the servers.
+        data: Folder of this process alone.
+        reads_live: Whether it shows or judges live values; who only writes them need not hear of
+            each one.
 
     Raises:
         TransientError: A server cannot be reached or refuses for now; try again.
@@ -59,11 +65,16 @@ def open_cluster(settings: Settings, data: Path) -> Iterator[Cluster]:
         )
         stack.callback(store.close)
         store.open()
-        live = _open_live(settings, store, stack)
+        live = _open_live(settings, store, stack, reads_live)
         yield Cluster(data, database, registry, shelf, store, live, Tally())
 
 
-def _open_live(settings: Settings, store: Any, stack: contextlib.ExitStack) -> LiveView:  # noqa: ANN401  # see Cluster
+def _open_live(
+    settings: Settings,
+    store: Any,  # noqa: ANN401  # see Cluster
+    stack: contextlib.ExitStack,
+    reads_live: bool,  # noqa: FBT001  # of one caller
+) -> LiveView:
     if settings.live.url is None:
         live = MemoryView()
         live.update(store.last_rows())
@@ -74,6 +85,7 @@ def _open_live(settings: Settings, store: Any, stack: contextlib.ExitStack) -> L
         settings.live.url,
         password=read_secret("live.password_file", settings.live.password_file),
         ca_file=None if settings.live.ca_file is None else Path(settings.live.ca_file),
+        is_following=reads_live,
     )
     view: LiveView = stack.enter_context(load_plugin("live", "redis")(options, store.last_rows))
     return view

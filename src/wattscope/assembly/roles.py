@@ -76,6 +76,8 @@ TELL_S = 5.0
 """How often a process says to the others how it stands [s]."""
 RECEIPTS = 1000
 STORE_GROUP = "wattscope-store"
+_LIVE_READERS = frozenset({"api", "detect", "alert"})
+"""Roles that show or judge live values; the others write them, or have nothing to do with them."""
 OutcomeT = TypeVar("OutcomeT")
 Stage = tuple[str, Callable[[], Awaitable[None]]]
 
@@ -214,7 +216,8 @@ class RoleProcess:
     async def _open(self, stack: AsyncExitStack) -> Cluster:
         closing = contextlib.ExitStack()
         stack.push_async_callback(asyncio.to_thread, closing.close)
-        enter = partial(open_cluster, self._settings, self._data)
+        reads_live = self.role in _LIVE_READERS
+        enter = partial(open_cluster, self._settings, self._data, reads_live=reads_live)
         return await self._insist("cluster", lambda: closing.enter_context(enter()))
 
     async def _insist(self, what: str, attempt: Callable[[], OutcomeT]) -> OutcomeT:
