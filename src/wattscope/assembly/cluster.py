@@ -65,7 +65,7 @@ def open_cluster(settings: Settings, data: Path, *, reads_live: bool) -> Iterato
         )
         stack.callback(store.close)
         store.open()
-        live = _open_live(settings, store, stack, reads_live)
+        live = _open_live(settings, store, stack, reads_live=reads_live)
         yield Cluster(data, database, registry, shelf, store, live, Tally())
 
 
@@ -73,7 +73,8 @@ def _open_live(
     settings: Settings,
     store: Any,  # noqa: ANN401  # see Cluster
     stack: contextlib.ExitStack,
-    reads_live: bool,  # noqa: FBT001  # of one caller
+    *,
+    reads_live: bool,
 ) -> LiveView:
     if settings.live.url is None:
         live = MemoryView()
