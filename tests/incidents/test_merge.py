@@ -15,7 +15,7 @@ from wattscope.core.time_grid import US_PER_DAY, US_PER_HOUR
 from wattscope.core.topology import Device, DeviceKind
 from wattscope.incidents import merge_findings, sum_losses
 from wattscope.incidents.losses import union_loss
-from wattscope.incidents.seed_advice import HOT, LOW_POWER, LOW_VOLTAGE, OTHER
+from wattscope.incidents.seed_advice import HOT, LOW_POWER, LOW_VOLTAGE, OTHER, UNUSUAL
 from wattscope.incidents.traits import TRAITS
 
 DAY_US = 20_000 * US_PER_DAY
@@ -225,6 +225,21 @@ def test_anomaly_is_given_the_four_texts_in_their_order(
     evidence: dict[str, float], advice: str
 ) -> None:
     [one] = merge([replace(find("anomaly", 9, 10), evidence=evidence)])
+    assert one.recommendation == advice
+
+
+@pytest.mark.parametrize(
+    ("device", "advice"),
+    [
+        (Device("x", "farm", "X", DeviceKind.METER), UNUSUAL),
+        (Device("x", "farm", "X", DeviceKind.HEAT_PUMP), UNUSUAL),
+        (Device("x", "farm", "X", DeviceKind.METER, is_production=True), HOT),
+        (Device("x", "farm", "X", DeviceKind.INVERTER), HOT),
+    ],
+)
+def test_only_what_makes_power_is_given_the_advice_for_panels(device: Device, advice: str) -> None:
+    anomaly = replace(find("anomaly", 9, 10, "x"), evidence={"temperature_c": 61.0})
+    [one] = merge_findings([anomaly], (), [device], None, at(960.0))
     assert one.recommendation == advice
 
 

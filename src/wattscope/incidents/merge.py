@@ -256,7 +256,7 @@ def _advise(cause: str, cluster: Sequence[Finding], device: Device | None) -> st
     values: dict[str, float] = {}
     for one in sorted(cluster, key=lambda each: each.end_us):
         values |= one.evidence if one.kind == cause else {}
-    return advise(values, None if device is None else device.rating_w)
+    return advise(values, device)
 
 
 def _cap(cluster: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -179,10 +179,9 @@ def _describe_seed(services: Services, alert: Alert, kind: RuleKind | None) -> d
             alert_type, recommendation = incident.causes[0].name, incident.recommendation
     if not recommendation:
         device = services.book.find_device(alert.device)
-        rating_w = None if device is None else device.rating_w
         values = {alert.key: alert.value} if alert.key and kind is not RuleKind.INCIDENT else {}
         is_silent = kind is RuleKind.NO_DATA
-        recommendation = TRAITS["missing_data"].advice if is_silent else advise(values, rating_w)
+        recommendation = TRAITS["missing_data"].advice if is_silent else advise(values, device)
     return {
         "panel_id": alert.device,
         "timestamp": format_utc(alert.raised_at_us),
