@@ -251,7 +251,9 @@ def test_job_gives_the_buckets_of_our_own_rollups(
         assert topics.read_late() == []
         assert count_sources(flink, job_id) == 1, "each message is read once"
 
-        # What comes when its minute has been told is set aside, and changes nothing.
+        # What comes when its minute has been told is set aside, and changes nothing; what is no
+        # reading is not set aside.
+        topics.publish_damaged()
         late = [*stretch_late("panel-0", 100), *stretch_late("panel-1", 0.5)]
         topics.publish(late)
         await_late(flink, topics, len(late))

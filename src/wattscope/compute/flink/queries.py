@@ -79,6 +79,7 @@ _READINGS = """
 -- far the job is: one that begins again at a checkpoint has no watermark here yet, and would hand a
 -- late reading on to windows that drop it without a word. It is late too where the watermark has
 -- passed its minute all the same (clocks of ingest roles differ), for then its window is closed.
+-- What is no reading is not late either: a field of another type is null here.
 CREATE TEMPORARY VIEW `judged_readings` AS
 SELECT
   *,
@@ -86,7 +87,8 @@ SELECT
     TO_TIMESTAMP_LTZ(`minute_end_us` / 1000 - 1, 3) <= CURRENT_WATERMARK(`measured_at`),
     FALSE) AS `is_late`
 FROM `sensor_readings`
-WHERE `v` = {version} AND `site` IS NOT NULL AND `device` IS NOT NULL AND `measured_at_us` >= 0;
+WHERE `v` = {version} AND `site` IS NOT NULL AND `device` IS NOT NULL AND `measured_at_us` >= 0
+  AND `values` IS NOT NULL;
 
 CREATE TEMPORARY VIEW `timely_values` AS
 SELECT
