@@ -37,3 +37,17 @@ def heard_once(*, age_s: float | None, **changes: object) -> str:
         **changes,
     }
     return _SCRIPT % json.dumps(json.dumps(event))
+
+
+SLOW_DEVICES = """
+const ask = window.fetch;
+window.fetch = async (path, options) => {
+  const answer = await ask(path, options);
+  if (String(path).includes("/api/devices")) {
+    await new Promise((resolve) => setTimeout(resolve, 6000));
+    window.isSlowAnswerThere = true;
+  }
+  return answer;
+};
+"""
+"""A script that has the answer about the devices take six seconds on its way back."""

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.page.conftest import Watch
-from tests.page.live_script import heard_once
+from tests.page.live_script import SLOW_DEVICES, heard_once
 
 OpenPage = Callable[..., Page]
 KeepPicture = Callable[[Page, str], None]
@@ -144,6 +144,24 @@ def test_age_counts_on_between_readings(open_page: OpenPage, demo_url: str) -> N
     assert 3 <= first <= 3 + (seen_s - asked_s) + 1
     assert later_s - seen_s - 2 <= second - first <= time.monotonic() - asked_s + 1
     assert second > first
+
+
+def test_slow_answer_does_not_change_an_age(open_page: OpenPage, demo_url: str) -> None:
+    page = open_page()
+    page.add_init_script(heard_once(age_s=3))
+    page.add_init_script(SLOW_DEVICES)
+    page.goto(demo_url)
+    page.wait_for_selector(LIVE)
+    chip = find(page, "live-chip")
+    ages = []
+    while page.evaluate("!window.isSlowAnswerThere"):
+        ages.append(int(chip.get_attribute("data-age") or -1))
+        page.wait_for_timeout(250)
+    page.wait_for_timeout(1_500)
+    ages.append(int(chip.get_attribute("data-age") or -1))
+    assert ages[0] >= 3
+    assert ages == sorted(ages)
+    assert ages[-1] > ages[0] + 3
 
 
 def test_silent_meter_is_shown_as_stale_with_its_age(

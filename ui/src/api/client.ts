@@ -46,13 +46,14 @@ export function sendJson<Answer>(
 
 async function ask<Answer>(path: string, options: RequestInit): Promise<Answer> {
   let response: Response;
+  const sentMs = Date.now();
   try {
     response = await fetch(path, options);
   } catch (cause) {
     if (options.signal?.aborted) throw cause;
     throw new ApiError("unreachable", "The server does not answer. Is Wattscope still running?");
   }
-  noteServerTime(response.headers.get("date"));
+  noteServerTime(response.headers.get("date"), sentMs);
   if (!response.ok) throw await problemOf(response);
   return (await response.json()) as Answer;
 }

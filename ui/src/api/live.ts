@@ -19,15 +19,16 @@ export type LiveState = "connecting" | "empty" | "live" | "stale" | "broken";
 export const streamState = signal<StreamState>("connecting");
 export const now = signal<Now | null>(null);
 
-/** When the newest reading was measured, on the page's clock [ms], or null. */
+/** When the newest reading was measured, on the browser's clock [ms], or null. */
 const measuredMs = signal<number | null>(null);
 let lastHeardMs = 0;
 let pauseMs = 1000;
 
-/** Age of the newest reading [s]; counts on when nothing arrives. */
-export const ageS = computed(() =>
-  measuredMs.value === null ? null : Math.max(0, (nowMs.value - measuredMs.value) / 1000),
-);
+/** Age of the newest reading [s]; counts on when nothing arrives, whatever is learned of clocks. */
+export const ageS = computed(() => {
+  void nowMs.value; // Each second anew.
+  return measuredMs.value === null ? null : Math.max(0, (Date.now() - measuredMs.value) / 1000);
+});
 
 export const liveState = computed<LiveState>(() => {
   const newest = now.value;
@@ -105,7 +106,7 @@ function take(siteId: string | null, heardNow: Now): void {
   takenSite = siteId;
   const newest = keepKnown(heardNow, before);
   // The age comes from the server, so that a wrong clock in the browser does no harm.
-  measuredMs.value = newest.age_s === null ? null : serverNow() - newest.age_s * 1000;
+  measuredMs.value = newest.age_s === null ? null : Date.now() - newest.age_s * 1000;
   nowMs.value = serverNow();
   now.value = newest;
   for (const listener of listeners) listener(newest);

@@ -2,8 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-/** Below this the header's resolution of a second and the way of the answer explain the offset. */
-const TRUSTED_OFFSET_MS = 3000;
+import { learnOffset } from "./clockOffset";
 
 let offsetMs = 0;
 
@@ -15,16 +14,14 @@ export function serverNow(): number {
   return Date.now() + offsetMs;
 }
 
-/** Learns the server's time from the Date header of an answer. */
-export function noteServerTime(header: string | null): void {
+/** Learns the server's time from the Date header of an answer to what was asked at an instant. */
+export function noteServerTime(header: string | null, sentMs: number): void {
   const stated = header === null ? Number.NaN : Date.parse(header);
   if (Number.isNaN(stated)) return;
-  const measured = stated + 500 - Date.now();
-  const learned = Math.abs(measured) > TRUSTED_OFFSET_MS ? measured : 0;
-  if (Math.abs(learned - offsetMs) > TRUSTED_OFFSET_MS) {
-    offsetMs = learned;
-    nowMs.value = serverNow();
-  }
+  const learned = learnOffset(offsetMs, stated, sentMs, Date.now());
+  if (learned === offsetMs) return;
+  offsetMs = learned;
+  nowMs.value = serverNow();
 }
 
 export function startClock(): void {
