@@ -39,15 +39,13 @@ def heard_once(*, age_s: float | None, **changes: object) -> str:
     return _SCRIPT % json.dumps(json.dumps(event))
 
 
-SLOW_DEVICES = """
+SLOW_ANSWERS = """
 const ask = window.fetch;
-window.fetch = async (path, options) => {
-  const answer = await ask(path, options);
-  if (String(path).includes("/api/devices")) {
-    await new Promise((resolve) => setTimeout(resolve, 6000));
-    window.isSlowAnswerThere = true;
-  }
+window.fetch = async (...question) => {
+  const answer = await ask(...question);
+  await new Promise((resolve) => setTimeout(resolve, 6000));
+  window.isSlowAnswerThere = true;
   return answer;
 };
 """
-"""A script that has the answer about the devices take six seconds on its way back."""
+"""A script that has every answer take six seconds on its way back."""

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.page.conftest import Watch
-from tests.page.live_script import SLOW_DEVICES, heard_once
+from tests.page.live_script import SLOW_ANSWERS, heard_once
 
 OpenPage = Callable[..., Page]
 KeepPicture = Callable[[Page, str], None]
@@ -149,7 +149,7 @@ def test_age_counts_on_between_readings(open_page: OpenPage, demo_url: str) -> N
 def test_slow_answer_does_not_change_an_age(open_page: OpenPage, demo_url: str) -> None:
     page = open_page()
     page.add_init_script(heard_once(age_s=3))
-    page.add_init_script(SLOW_DEVICES)
+    page.add_init_script(SLOW_ANSWERS)
     page.goto(demo_url)
     page.wait_for_selector(LIVE)
     chip = find(page, "live-chip")
