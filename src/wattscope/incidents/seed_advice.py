@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from wattscope.compute.production import is_solar
 from wattscope.core.topology import Device, DeviceKind
 
 HOT: Final = "High temperature detected. Check cooling system."
@@ -26,7 +27,8 @@ _LOW_POWER_SHARE = 0.25
 _LOW_POWER_W = 100.0
 _LOW_VOLTAGE_V = 40.0
 
-_SOLAR = frozenset({DeviceKind.PLANT, DeviceKind.INVERTER, DeviceKind.STRING, DeviceKind.PANEL})
+_OF_SOLAR = frozenset({DeviceKind.PLANT, DeviceKind.STRING})
+"""What measures nothing itself: what is wrong there is seen at its panels."""
 _TEMPERATURES = ("temperature_c", "module_temperature_c")
 _POWERS = ("active_power_w", "production_power_w", "dc_power_w", "power_w")
 _VOLTAGES = ("dc_voltage_v", "voltage_v")
@@ -52,7 +54,7 @@ def advise(
     >>> advise({"active_power_w": 90.0}, Device("fridge", "home", "Fridge", DeviceKind.PLUG))
     'Unusual for this device. See on its chart what changed, and whether it was meant.'
     """
-    if device is not None and device.kind not in _SOLAR and not device.is_production:
+    if device is not None and not (is_solar(device) or device.kind in _OF_SOLAR):
         return UNUSUAL
     temperature = _find(values, _TEMPERATURES)
     if temperature is not None and temperature > _HOT_C:
